@@ -1,0 +1,14 @@
+// Runs the tests; `pure` leaves out the tiers that start sockets, engines or processes. Node 20 has no globs in --test, so files are listed here.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+
+const [tier, ...rest] = process.argv.slice(2);
+const slow = /^test\/(e2e|contract|engine|coordinator|worker|train)\//;
+const named = [tier, ...rest].filter((name) => name?.endsWith('.test.ts'));
+const all = readdirSync('test', { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.ts'))
+  .map((name) => `test/${name}`)
+  .sort();
+const files = named.length > 0 ? named : tier === 'pure' ? all.filter((name) => !slow.test(name)) : all;
+const run = spawnSync(process.execPath, ['--import', 'tsx', '--test', '--test-concurrency=2', ...files], { stdio: 'inherit' });
+process.exit(run.status ?? 1);

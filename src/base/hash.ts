@@ -1,0 +1,10 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from './json.ts';
+
+/** The SHA-256 of bytes or text, as 64 lower-case hexadecimal digits. */
+export function sha256(data: Uint8Array | string): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** The SHA-256 of a value's canonical JSON. */
+export const hashOf = (value: unknown): string => sha256(canonicalJson(value));

@@ -1,0 +1,56 @@
+/** Tables as read, their encoded layout, and what workers get: the prepared data set. */
+import type { Matrix32 } from '../base/matrix.ts';
+
+/** A column as read. Numbers where every present field is one; NaN stands for missing there, null in text. */
+export type Column =
+  | { readonly name: string; readonly type: 'number'; readonly values: Float64Array }
+  | { readonly name: string; readonly type: 'text'; readonly values: readonly (string | null)[] };
+
+export interface Table {
+  /** The file it came from, for messages. */
+  readonly source: string;
+  readonly rows: number;
+  readonly columns: readonly Column[];
+}
+
+export type ColumnRole = 'categorical' | 'numerical' | 'target' | 'id' | 'dropped';
+
+/** A source column that became inputs, with the indices of its encoded columns (ascending; its missing indicator is one of them). */
+export interface SourceColumn {
+  readonly name: string;
+  readonly kind: 'categorical' | 'numerical';
+  /** Number of one-hot columns; 0 for a numerical column. */
+  readonly levels: number;
+  readonly encoded: readonly number[];
+}
+
+/**
+ * The encoded columns in order: first all binary ones (one-hot levels of the categorical columns, then missing indicators of the
+ * numerical ones), then the standardised numerical ones.
+ */
+export interface EncodedLayout {
+  /** How many leading encoded columns are binary (trained with cross-entropy). */
+  readonly binary: number;
+  /** How many columns follow that are numerical (trained with squared error). */
+  readonly numerical: number;
+  /** Names of the encoded columns: `cut=Ideal`, `bmi?` (missing indicator), `carat`. */
+  readonly names: readonly string[];
+  readonly sources: readonly SourceColumn[];
+}
+
+/**
+ * What every task of a study works on. Rows: those of the train file, then those of the test file. The hash covers every byte of it
+ * (inputs, targets, folds, layout), so a worker can refuse another one.
+ */
+export interface PreparedData {
+  readonly hash: string;
+  readonly layout: EncodedLayout;
+  /** Encoded inputs of all rows: [rows, binary + numerical]. */
+  readonly inputs: Matrix32;
+  /** [rows]: the transformed target (0/1 for binary), NaN where there is none. Never an input. */
+  readonly target: Float64Array;
+  readonly task: 'regression' | 'binary';
+  /** [rows]: the fold in which a labelled row is held out, 0 .. foldCount-1; -1 for rows without a target. */
+  readonly folds: Int32Array;
+  readonly foldCount: number;
+}

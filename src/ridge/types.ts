@@ -1,0 +1,55 @@
+/** Ridge regression by Gram matrices: what is accumulated, what is solved, what comes out. */
+import type { Matrix64 } from '../base/matrix.ts';
+
+/** The dense float64 kernels that ridge needs. reference.ts has plain loops; engine/onnx/linear-algebra.ts uses ONNX Runtime's double Gemm. */
+export interface LinearAlgebra {
+  /** total += A'A for A [rows, cols] in row-major float32, exactly widened to float64. `total` is [cols, cols], kept symmetric. */
+  addGram(total: Float64Array, a: Float32Array, rows: number, cols: number): Promise<void>;
+  /** The lower Cholesky factor of a symmetric positive definite [n, n] matrix, in place of a copy. Throws RIDGE_SINGULAR. */
+  cholesky(a: Float64Array, n: number): Promise<Float64Array>;
+}
+
+/** Sums over the rows of one fold of z z', with z = [features, 1]: enough for every ridge fit and its squared error. */
+export interface GramBlock {
+  readonly rows: number;
+  /** [p, p] with p = features + 1; the last row and column are the sums, the corner is the number of rows. */
+  readonly gram: Matrix64;
+  /** [p]: z'y. */
+  readonly cross: Float64Array;
+  /** y'y. */
+  readonly squares: number;
+}
+
+/** Held-out errors. `auc` and `accuracy` (threshold 0.5 on the ridge score) for binary targets only. */
+export interface Metrics {
+  readonly rmse: number;
+  readonly mae: number;
+  readonly r2: number;
+  readonly auc?: number | undefined;
+  readonly accuracy?: number | undefined;
+}
+
+/** A fold's held-out errors for every alpha, in the order of the alphas. */
+export interface FoldPath {
+  readonly fold: number;
+  readonly rows: number;
+  readonly metrics: readonly Metrics[];
+}
+
+/** The cross-validated path of one feature set. */
+export interface RidgeScore {
+  readonly alphas: readonly number[];
+  readonly folds: readonly FoldPath[];
+  /** Index into alphas: the smallest mean RMSE over folds (for binary targets the largest mean AUC); the larger alpha on a tie. */
+  readonly best: number;
+  /** Number of features, without the constant. */
+  readonly features: number;
+}
+
+/** One point of a learning curve: the error on held-out rows of ridge fitted on `labels` rows, over repeated draws; alpha chosen by CV inside the labels. */
+export interface LearningCurvePoint {
+  readonly labels: number;
+  readonly draws: number;
+  readonly mean: number;
+  readonly standardError: number;
+}

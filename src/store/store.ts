@@ -1,0 +1,44 @@
+/**
+ * The port for a study's durable state. One process writes; readers may look on. All writes of one scheduler step are one transaction.
+ */
+import type { Plan } from '../plan/types.ts';
+import type { TaskState, TaskStatus } from '../scheduler/types.ts';
+
+export interface StudyRow {
+  readonly name: string;
+  /** Canonical JSON of the sweep's configuration, and the hashes by which a resume is recognised. */
+  readonly config: string;
+  readonly configHash: string;
+  readonly dataHash: string;
+  readonly createdMs: number;
+  readonly version: string;
+}
+
+/** One line of a task's story. */
+export interface Transition {
+  readonly atMs: number;
+  readonly task: string;
+  readonly attempt: number;
+  readonly from: TaskStatus;
+  readonly to: TaskStatus;
+  readonly worker: string | undefined;
+  readonly cause: string;
+}
+
+export interface TaskChange {
+  readonly task: TaskState;
+  readonly transition: Transition;
+}
+
+export interface Store {
+  study(): StudyRow | undefined;
+  /** Writes the study with its trials and tasks, all at once. Throws STORE_FAILED if there is one already. */
+  create(study: StudyRow, plan: Plan): void;
+  plan(): Plan;
+  /** Task states in plan order. Progress, leases' deadlines and workers are not kept over a restart: tasks that were leased come back as `leased`. */
+  tasks(): readonly TaskState[];
+  /** Applies all changes or none. Durable when it returns. */
+  commit(changes: readonly TaskChange[]): void;
+  transitions(task?: string): readonly Transition[];
+  close(): void;
+}
