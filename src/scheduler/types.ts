@@ -59,7 +59,7 @@ export interface Policy {
 export const defaultPolicy: Policy = { leaseMs: 10_000, maxFailures: 3, maxLosses: 5, workerFailures: 3, backoffMs: 1_000 };
 
 export interface State {
-  readonly phase: 'running' | 'stopping' | 'finished';
+  readonly phase: 'running' | 'stopping' | 'stopped' | 'finished';
   readonly policy: Policy;
   /** In the order in which they are handed out. */
   readonly tasks: ReadonlyMap<string, TaskState>;
@@ -79,13 +79,18 @@ interface OfTask extends FromWorker {
 
 export type Event =
   | (FromWorker & { readonly type: 'hello'; readonly name: string })
-  | (FromWorker & { readonly type: 'heartbeat'; readonly running: { readonly task: string; readonly attempt: number; readonly progress: TaskProgress } | undefined })
+  | (FromWorker & {
+      readonly type: 'heartbeat';
+      readonly running: { readonly task: string; readonly attempt: number; readonly progress: TaskProgress } | undefined;
+    })
   | (OfTask & { readonly type: 'checkpointed'; readonly hash: string; readonly step: number })
   | (OfTask & { readonly type: 'done'; readonly result: TaskResult })
   | (OfTask & { readonly type: 'failed'; readonly failure: TaskFailure })
   /** A task handed back because its worker is stopping; what it did is in its last checkpoint. */
   | (OfTask & { readonly type: 'returned' })
   | (FromWorker & { readonly type: 'goodbye' })
+  /** The worker's process is known to be gone, before its lease says so. */
+  | (FromWorker & { readonly type: 'lost' })
   | (Timed & { readonly type: 'stop' })
   | (Timed & { readonly type: 'tick' });
 
@@ -97,9 +102,14 @@ export type Effect =
   /** The worker should stop this attempt: its lease is not (or no longer) the current one. */
   | { readonly type: 'cancel'; readonly worker: string; readonly task: string; readonly attempt: number }
   | { readonly type: 'drain'; readonly worker: string }
+  /** A heartbeat from someone who has not said hello: the coordinator was restarted. */
+  | { readonly type: 'introduce'; readonly worker: string }
   /** A checkpoint that no row points at any more. */
   | { readonly type: 'discard'; readonly hash: string }
-  | { readonly type: 'finished' };
+  /** Every task is done or failed. */
+  | { readonly type: 'finished' }
+  /** After a stop: nothing is leased any more. */
+  | { readonly type: 'stopped' };
 
 export interface Step {
   readonly state: State;
