@@ -40,6 +40,14 @@ export interface HistoryRow {
   readonly corruption: number;
 }
 
+/** Running sums over the steps of an epoch, so that a checkpoint in its middle loses none of its history. */
+export interface EpochSums {
+  /** Of the batches' losses. */
+  readonly loss: number;
+  /** Of the changed cells. */
+  readonly changed: number;
+}
+
 /** The share of changed cells of a source column (for a one-hot group: of rows whose level changed) beside its nominal probability. */
 export interface EffectiveCorruption {
   readonly column: string;
