@@ -68,7 +68,7 @@ function apply(draft: Draft, event: Event): void {
       if (event.running === undefined) return;
       const { task: id, attempt, progress } = event.running;
       const task = draft.current(id, attempt);
-      if (task === undefined) return draft.emit({ type: 'cancel', worker: event.worker, task: id, attempt });
+      if (task === undefined) { draft.emit({ type: 'cancel', worker: event.worker, task: id, attempt }); return; }
       // A worker that came back from a coordinator's restart may have been given something else between its hello and this heartbeat.
       draft.release(event.worker, 'worker runs another task', id);
       const renewed = { worker: event.worker, leaseUntil: event.nowMs + draft.policy.leaseMs, progress };
@@ -257,7 +257,7 @@ class Draft {
 
   private expireTask(task: TaskState, cause: string): void {
     const losses = task.losses + 1;
-    if (losses < this.policy.maxLosses) return this.move(task, 'pending', { ...unleased, losses }, cause);
+    if (losses < this.policy.maxLosses) { this.move(task, 'pending', { ...unleased, losses }, cause); return; }
     const message = `${losses} workers were lost while running it, without a checkpoint between`;
     this.move(task, 'failed', { ...unleased, losses, error: { code: 'WORKER_LOST', message, retryable: false } }, cause);
   }
