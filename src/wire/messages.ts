@@ -17,15 +17,30 @@ export type WorkerMessage =
       readonly device: string;
       readonly threads: number;
     }
-  | { readonly type: 'heartbeat'; readonly running: { readonly task: string; readonly attempt: number; readonly progress: TaskProgress } | undefined }
-  | { readonly type: 'checkpointed'; readonly task: string; readonly attempt: number; readonly hash: string; readonly step: number }
+  | {
+      readonly type: 'heartbeat';
+      readonly running: { readonly task: string; readonly attempt: number; readonly progress: TaskProgress } | undefined;
+    }
+  | {
+      readonly type: 'checkpointed';
+      readonly task: string;
+      readonly attempt: number;
+      readonly hash: string;
+      readonly step: number;
+    }
   | { readonly type: 'done'; readonly task: string; readonly attempt: number; readonly result: TaskResult }
   | { readonly type: 'failed'; readonly task: string; readonly attempt: number; readonly failure: TaskFailure }
   | { readonly type: 'returned'; readonly task: string; readonly attempt: number }
   | { readonly type: 'goodbye' };
 
 export type CoordinatorMessage =
-  | { readonly type: 'welcome'; readonly study: string; readonly heartbeatMs: number; readonly leaseMs: number; readonly artifacts: string }
+  | {
+      readonly type: 'welcome';
+      readonly study: string;
+      readonly heartbeatMs: number;
+      readonly leaseMs: number;
+      readonly artifacts: string;
+    }
   | { readonly type: 'refuse'; readonly code: string; readonly reason: string }
   | { readonly type: 'assign'; readonly attempt: number; readonly spec: TaskSpec }
   /** Answers done, failed and returned; a worker repeats those until it comes. */
