@@ -2,7 +2,8 @@
 import type { LossConfig, ModelConfig } from '../config/types.ts';
 
 /** How a tensor starts: uniform in [-bound, bound] (as PyTorch's Linear and MultiheadAttention do) or one constant. */
-export type Initialiser = { readonly kind: 'uniform'; readonly bound: number } | { readonly kind: 'constant'; readonly value: number };
+export type Initialiser =
+  { readonly kind: 'uniform'; readonly bound: number } | { readonly kind: 'constant'; readonly value: number };
 
 /** A named tensor in the flat parameter vector. Names and layouts are those of the reference PyTorch code's state_dict. */
 export interface ParameterSpec {
