@@ -3,21 +3,38 @@ import type { Matrix64 } from '../base/matrix.ts';
 
 /** The dense float64 kernels that ridge needs. reference.ts has plain loops; engine/onnx/linear-algebra.ts uses ONNX Runtime's double Gemm. */
 export interface LinearAlgebra {
-  /** total += A'A for A [rows, cols] in row-major float32, exactly widened to float64. `total` is [cols, cols], kept symmetric. */
-  addGram(total: Float64Array, a: Float32Array, rows: number, cols: number): Promise<void>;
-  /** The lower Cholesky factor of a symmetric positive definite [n, n] matrix, in place of a copy. Throws RIDGE_SINGULAR. */
+  /**
+   * total += (A - 1 shift')'(A - 1 shift') for A [rows, cols] in row-major float32, widened to float64 before `shift` [cols] is taken off.
+   * Only the lower triangle of `total` [cols, cols] is kept. `a` may be reused once the promise resolves.
+   */
+  addGram(total: Float64Array, a: Float32Array, rows: number, cols: number, shift: Float64Array): Promise<void>;
+  /**
+   * Factors a symmetric positive definite [n, n] matrix in place: its lower triangle is read and becomes L with A = L L'; what lies above
+   * the diagonal is unspecified. Resolves to `a`. Throws RIDGE_SINGULAR where a pivot is lost in rounding (see `pivotTolerance`).
+   */
   cholesky(a: Float64Array, n: number): Promise<Float64Array>;
 }
 
-/** Sums over the rows of one fold of z z', with z = [features, 1]: enough for every ridge fit and its squared error. */
+/** Sums over the rows of one fold of z z', with z = [features - shift, 1]: enough for every ridge fit and its squared error. */
 export interface GramBlock {
   readonly rows: number;
   /** [p, p] with p = features + 1; the last row and column are the sums, the corner is the number of rows. */
   readonly gram: Matrix64;
-  /** [p]: z'y. */
+  /** [p]: z'y, with y the target less its shift. */
   readonly cross: Float64Array;
   /** y'y. */
   readonly squares: number;
+}
+
+/** The folds' sums of one feature set. They are taken about a provisional mean, because sums about zero lose digits where a mean is large. */
+export interface GramBlocks {
+  /** Number of features, without the constant. */
+  readonly features: number;
+  /** [p]: what was taken off each feature; 0 for the constant. */
+  readonly shift: Float64Array;
+  readonly targetShift: number;
+  /** One block a fold. */
+  readonly folds: readonly GramBlock[];
 }
 
 /** Held-out errors. `auc` and `accuracy` (threshold 0.5 on the ridge score) for binary targets only. */
