@@ -21,6 +21,7 @@ export const errorCodes = {
   DATA_NOT_FINITE: { exit: 2, means: 'A numerical column holds NaN or infinity.' },
   DATA_DUPLICATE_ID: { exit: 2, means: 'Two rows have the same id.' },
   DATA_TARGET: { exit: 2, means: 'The target cannot be used: one level only, missing, or not of the declared task.' },
+  DATA_LEVELS: { exit: 2, means: 'A categorical column has too many levels, as an id or free text would.' },
   DATA_FOLDS: { exit: 2, means: 'The labelled rows (or groups) are fewer than the folds.' },
   DATA_MISMATCH: { exit: 2, means: 'A prepared data set is not the one that the plan was made for (hash mismatch).' },
   // model, engine, training
@@ -40,6 +41,7 @@ export const errorCodes = {
   STORE_LOCKED: { exit: 2, means: 'Another process is running this study.' },
   STORE_FAILED: { exit: 1, means: 'The study database could not be read or written.' },
   WIRE_MALFORMED: { exit: 1, means: 'A message could not be decoded or is out of range.' },
+  WIRE_ADDRESS: { exit: 78, means: 'An address to listen at or connect to is wrong, or taken.' },
   WIRE_VERSION: { exit: 78, means: 'Coordinator and worker speak different protocol versions.' },
   WORKER_LOST: { exit: 1, means: 'A worker process ended without saying goodbye.' },
   WORKER_REFUSED: { exit: 78, means: 'The coordinator refused this worker.' },

@@ -1,0 +1,129 @@
+/** What every pair of transports does, however the bytes travel. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { NoisefoldError } from '../../src/base/errors.ts';
+import type { CoordinatorMessage, WorkerMessage } from '../../src/wire/messages.ts';
+import type { CoordinatorTransport, WorkerTransport } from '../../src/wire/transport.ts';
+
+export interface TransportHarness {
+  readonly coordinator: CoordinatorTransport;
+  connect(): WorkerTransport;
+}
+
+/** Resolves when the condition holds; rejects after five seconds. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`still waiting: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+const returned = (task: string, attempt: number): WorkerMessage => ({ type: 'returned', task, attempt });
+const acknowledge = (task: string, attempt: number): CoordinatorMessage => ({ type: 'acknowledge', task, attempt });
+
+export function transportContract(name: string, open: () => Promise<TransportHarness>): void {
+  describe(`${name} transport`, () => {
+    let harness: TransportHarness;
+    const heard: { peer: string; message: WorkerMessage }[] = [];
+    const heardFrom = (task: string) => heard.filter(({ message }) => message.type === 'returned' && message.task === task);
+    const peerOf = (task: string): string => heardFrom(task)[0]?.peer ?? assert.fail(`nothing heard from ${task}`);
+
+    before(async () => {
+      harness = await open();
+    });
+    after(() => harness.coordinator.close());
+
+    it('keeps what workers say until the coordinator listens', async () => {
+      const worker = harness.connect();
+      worker.send(returned('early', 1));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      harness.coordinator.listen(
+        (peer, message) => heard.push({ peer, message }),
+        (_peer, reason) => assert.fail(reason),
+      );
+      assert.deepEqual(heard, [], 'a listener is never called from within listen()');
+      await until(() => heardFrom('early').length === 1, 'the early message');
+      await worker.close();
+    });
+
+    it('delivers each worker’s messages in order, under a peer id of its own', async () => {
+      const workers = ['a', 'b', 'c'].map((task) => ({ task, worker: harness.connect() }));
+      for (let attempt = 0; attempt < 100; attempt++)
+        for (const { task, worker } of workers) worker.send(returned(task, attempt));
+      await until(() => workers.every(({ task }) => heardFrom(task).length === 100), '300 messages');
+      for (const { task } of workers)
+        assert.deepEqual(
+          heardFrom(task),
+          Array.from({ length: 100 }, (_, attempt) => ({ peer: peerOf(task), message: returned(task, attempt) })),
+        );
+      assert.equal(new Set(workers.map(({ task }) => peerOf(task))).size, 3);
+      await Promise.all(workers.map(({ worker }) => worker.close()));
+    });
+
+    it('delivers the coordinator’s messages in order, to that worker only', async () => {
+      const [one, two] = ['one', 'two'].map((task) => ({ task, worker: harness.connect(), got: [] as CoordinatorMessage[] }));
+      assert.ok(one && two);
+      for (const { task, worker, got } of [one, two]) {
+        worker.listen((message) => got.push(message));
+        worker.send(returned(task, 0));
+      }
+      await until(() => heardFrom('one').length + heardFrom('two').length === 2, 'both workers');
+      for (let attempt = 0; attempt < 100; attempt++)
+        for (const { task } of [one, two]) harness.coordinator.send(peerOf(task), acknowledge(task, attempt));
+      assert.deepEqual(one.got, [], 'a listener is never called from within send()');
+      await until(() => one.got.length + two.got.length === 200, '200 messages');
+      for (const { task, got } of [one, two])
+        assert.deepEqual(
+          got,
+          Array.from({ length: 100 }, (_, attempt) => acknowledge(task, attempt)),
+        );
+      await Promise.all([one.worker.close(), two.worker.close()]);
+    });
+
+    it('carries what was sent just before closing', async () => {
+      const worker = harness.connect();
+      for (let attempt = 0; attempt < 50; attempt++) worker.send(returned('last words', attempt));
+      await worker.close();
+      worker.send(returned('after closing', 0));
+      await until(() => heardFrom('last words').length === 50, 'the last words');
+      harness.coordinator.send(peerOf('last words'), { type: 'drain' });
+      harness.coordinator.send('00ff00ff00', { type: 'drain' });
+      assert.deepEqual(heardFrom('after closing'), []);
+    });
+
+    it('carries a megabyte', async () => {
+      const worker = harness.connect();
+      const failure = { code: 'TASK_CRASHED', message: 'x'.repeat(2 ** 20), retryable: true };
+      worker.send({ type: 'failed', task: 'big', attempt: 1, failure });
+      await until(() => heard.some(({ message }) => message.type === 'failed'), 'the big message');
+      assert.deepEqual(heard.find(({ message }) => message.type === 'failed')?.message, {
+        type: 'failed',
+        task: 'big',
+        attempt: 1,
+        failure,
+      });
+      await worker.close();
+    });
+
+    it('refuses to send what is out of range', async () => {
+      const worker = harness.connect();
+      const malformed = (error: unknown) => error instanceof NoisefoldError && error.code === 'WIRE_MALFORMED';
+      assert.throws(() => worker.send(returned('malformed', 0.5)), malformed);
+      assert.throws(() => harness.coordinator.send('01', acknowledge('', 1)), malformed);
+      await worker.close();
+    });
+
+    it('says nothing more when the coordinator has closed', async () => {
+      const worker = harness.connect();
+      worker.send(returned('listener', 1));
+      await until(() => heardFrom('listener').length === 1, 'the worker');
+      await harness.coordinator.close();
+      const count = heard.length;
+      worker.send(returned('nobody', 1));
+      harness.coordinator.send(peerOf('listener'), { type: 'drain' });
+      await worker.close();
+      assert.equal(heard.length, count);
+    });
+  });
+}

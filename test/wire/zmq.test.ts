@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { Dealer } from 'zeromq';
+import { NoisefoldError } from '../../src/base/errors.ts';
+import type { CoordinatorMessage, WorkerMessage } from '../../src/wire/messages.ts';
+import { bindCoordinator, connectWorker } from '../../src/wire/zmq.ts';
+import { until } from '../contract/transport.ts';
+
+const anyPort = { address: 'tcp://127.0.0.1:0' };
+const wrongAddress = (error: unknown) => error instanceof NoisefoldError && error.code === 'WIRE_ADDRESS';
+
+describe('the ZeroMQ transport', () => {
+  it('says which port it took', async () => {
+    const coordinator = await bindCoordinator(anyPort);
+    assert.match(coordinator.address, /^tcp:\/\/127\.0\.0\.1:[1-9]\d+$/);
+    await coordinator.close();
+  });
+
+  it('refuses an address that is wrong or taken', async () => {
+    const coordinator = await bindCoordinator(anyPort);
+    await assert.rejects(bindCoordinator({ address: coordinator.address }), wrongAddress);
+    await assert.rejects(bindCoordinator({ address: 'here' }), wrongAddress);
+    assert.throws(() => connectWorker({ address: 'there' }), wrongAddress);
+    await coordinator.close();
+  });
+
+  it('reports bytes that are no message, and goes on', async () => {
+    const coordinator = await bindCoordinator(anyPort);
+    const heard: WorkerMessage[] = [];
+    const malformed: string[] = [];
+    coordinator.listen(
+      (_peer, message) => heard.push(message),
+      (peer, reason) => malformed.push(`${peer}: ${reason}`),
+    );
+    const stranger = new Dealer({ linger: 0 });
+    stranger.connect(coordinator.address);
+    await stranger.send('GET / HTTP/1.1');
+    await stranger.send(['two', 'frames']);
+    await stranger.send('');
+    const worker = connectWorker(coordinator);
+    worker.send({ type: 'goodbye' });
+    await until(() => heard.length === 1 && malformed.length === 3, 'one message and three complaints');
+    for (const complaint of malformed) assert.match(complaint, /^[0-9a-f]{10}: ./);
+    stranger.close();
+    await worker.close();
+    await coordinator.close();
+  });
+
+  it('lets a worker that came first, or outlived its coordinator, talk to the next one, as a new peer', async () => {
+    const first = await bindCoordinator(anyPort);
+    const { address } = first;
+    await first.close();
+
+    const worker = connectWorker({ address });
+    const got: CoordinatorMessage[] = [];
+    worker.listen((message) => got.push(message));
+    const peers = new Set<string>();
+    for (const generation of [1, 2]) {
+      const coordinator = await bindCoordinator({ address });
+      coordinator.listen(
+        (peer, message) => {
+          peers.add(peer);
+          if (message.type === 'returned')
+            coordinator.send(peer, { type: 'acknowledge', task: message.task, attempt: message.attempt });
+        },
+        (_peer, reason) => assert.fail(reason),
+      );
+      // Repeated as a worker does: what was on its way when the connection broke is lost.
+      const repeat = setInterval(() => worker.send({ type: 'returned', task: 't', attempt: generation }), 20);
+      await until(
+        () => got.some((message) => message.type === 'acknowledge' && message.attempt === generation),
+        `coordinator ${generation}`,
+      );
+      clearInterval(repeat);
+      await coordinator.close();
+    }
+    assert.equal(peers.size, 2);
+    await worker.close();
+  });
+
+  it('closes within seconds when nobody is there', async () => {
+    const worker = connectWorker({ address: 'tcp://127.0.0.1:9' });
+    for (let attempt = 0; attempt < 2_000; attempt++) worker.send({ type: 'returned', task: 't', attempt });
+    const started = Date.now();
+    await worker.close();
+    assert.ok(Date.now() - started < 2_500);
+  });
+
+  it('carries the goodbye of a process that ends at once', async () => {
+    const coordinator = await bindCoordinator(anyPort);
+    const heard: WorkerMessage[] = [];
+    coordinator.listen((_peer, message) => heard.push(message), assert.fail);
+    const script = `
+      import { connectWorker } from ${JSON.stringify(new URL('../../src/wire/zmq.ts', import.meta.url).href)};
+      const worker = connectWorker({ address: ${JSON.stringify(coordinator.address)} });
+      worker.send({ type: 'goodbye' });
+      await worker.close();
+      process.exit(0);`;
+    await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script]);
+    await until(() => heard.length === 1, 'the goodbye');
+    assert.deepEqual(heard, [{ type: 'goodbye' }]);
+    await coordinator.close();
+  });
+});
