@@ -87,7 +87,7 @@ export async function openNpy(path: string, rows: number, width: number): Promis
       counter.end();
       await sink.close();
     },
-    discard: sink.discard,
+    discard: () => sink.discard(),
   };
 }
 
@@ -163,7 +163,7 @@ export async function openParquet(path: string, ids: RowIds, width: number): Pro
       await drain();
       await sink.close();
     },
-    discard: sink.discard,
+    discard: () => sink.discard(),
   };
 }
 
@@ -197,7 +197,7 @@ export async function openCsv(path: string, header: readonly string[]): Promise<
       await flush();
       await sink.close();
     },
-    discard: sink.discard,
+    discard: () => sink.discard(),
   };
 }
 
@@ -226,7 +226,7 @@ export async function openFeatureCsv(path: string, ids: RowIds, width: number): 
       counter.end();
       await csv.close();
     },
-    discard: csv.discard,
+    discard: () => csv.discard(),
   };
 }
 

@@ -1,0 +1,124 @@
+/** What several commands are made of: the real clock, engines, and a study's configuration with its data. */
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
+import { NoisefoldError } from '../base/errors.ts';
+import type { Clock, Log } from '../base/ports.ts';
+import { parseSweep, resolvePaths } from '../config/parse.ts';
+import type { DataConfig, EngineName, SweepConfig } from '../config/types.ts';
+import { type Prepared, prepareData } from '../dataset/prepare.ts';
+import { readTable } from '../dataset/read.ts';
+import type { Table } from '../dataset/types.ts';
+import type { RowIds } from '../dataset/write.ts';
+import type { Engine } from '../engine/engine.ts';
+import { loadEngine } from '../engine/registry.ts';
+import { referenceLinearAlgebra } from '../ridge/reference.ts';
+import type { LinearAlgebra } from '../ridge/types.ts';
+import { applySettings } from './settings.ts';
+
+export const realClock: Clock = { now: () => Date.now() };
+
+/** Options of every command. */
+export interface CommonArguments {
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+}
+
+/** Messages for a person, on standard error; standard output is for results. */
+export function terminalLog({ quiet, verbose }: CommonArguments): Log {
+  return {
+    log(level, message) {
+      if (level === 'debug' && !verbose) return;
+      if (level === 'info' && quiet) return;
+      process.stderr.write(`${level === 'warn' ? 'warning: ' : level === 'error' ? 'error: ' : ''}${message}\n`);
+    },
+  };
+}
+
+export interface Machine {
+  readonly engine: Engine;
+  readonly linearAlgebra: LinearAlgebra;
+  readonly threads: number;
+}
+
+export const threadsOf = (threads: number | 'auto' | undefined): number =>
+  threads === undefined || threads === 'auto' ? availableParallelism() : threads;
+
+/** The engine and the linear algebra of this process. Throws ENGINE_UNAVAILABLE. */
+export async function openMachine(name: EngineName, threads: number | 'auto' | undefined, log: Log): Promise<Machine> {
+  const count = threadsOf(threads);
+  return {
+    engine: await loadEngine(name, { threads: count }, log),
+    linearAlgebra: await openLinearAlgebra(count, log),
+    threads: count,
+  };
+}
+
+/** ONNX Runtime's products; plain loops where it does not load. */
+export async function openLinearAlgebra(threads: number, log: Log): Promise<LinearAlgebra> {
+  try {
+    return (await import('../engine/onnx/linear-algebra.ts')).onnxLinearAlgebra({ threads });
+  } catch {
+    log.log('warn', 'onnxruntime-node does not load; ridge runs in plain loops, some ten times slower');
+    return referenceLinearAlgebra;
+  }
+}
+
+export interface StudyInputs {
+  /** With data paths relative to where the command runs. */
+  readonly config: SweepConfig;
+  /** The configuration file as it is on disk. */
+  readonly text: string;
+  /** Data, preprocessor, ids, target, and the warnings (logged already). */
+  readonly prepared: Prepared;
+}
+
+/**
+ * Reads a configuration and its data, and prepares them; warnings go to the log. Throws CONFIG_NOT_FOUND, CONFIG_INVALID and every DATA_ code.
+ * @param settings `path=value` overrides, as of --set
+ */
+export async function loadStudyInputs(path: string, log: Log, settings: readonly string[] = []): Promise<StudyInputs> {
+  const { config, text } = await loadConfig(path, settings);
+  const tables = await readTables(config.data);
+  const prepared = prepareData(tables, { data: config.data, folds: config.ridge.folds, seed: config.seed });
+  const { data, trainRows, testRows, warnings } = prepared;
+  for (const warning of warnings) log.log('warn', warning);
+  const { sources, binary, numerical } = data.layout;
+  const rows = testRows === 0 ? `${trainRows} rows` : `${trainRows} + ${testRows} rows`;
+  log.log(
+    'info',
+    `${config.study}: ${rows}, ${sources.length} columns, ${binary + numerical} inputs (${binary} binary, ${numerical} numerical)`,
+  );
+  return { config, text, prepared };
+}
+
+/** The configuration alone, checked, with its paths resolved. Throws CONFIG_NOT_FOUND, CONFIG_INVALID, USAGE. */
+export async function loadConfig(
+  path: string,
+  settings: readonly string[] = [],
+): Promise<{ readonly config: SweepConfig; readonly text: string }> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    const { code } = cause as NodeJS.ErrnoException;
+    const what =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'this is a folder' : `the file cannot be read (${code})`;
+    throw new NoisefoldError('CONFIG_NOT_FOUND', what, {
+      where: path,
+      hint: 'Name the YAML file of a sweep, such as examples/diamonds/sweep.yaml.',
+      cause,
+    });
+  });
+  return { config: resolvePaths(parseSweep(applySettings(text, settings), path), dirname(path)), text };
+}
+
+export async function readTables(data: DataConfig): Promise<{ readonly train: Table; readonly test: Table | undefined }> {
+  const options = { delimiter: data.delimiter, missing: data.missing };
+  const train = await readTable(data.train, options);
+  return { train, test: data.test === undefined ? undefined : await readTable(data.test, options) };
+}
+
+/** Ids for feature files: as int64 where all of them are whole numbers, else as text. Without an id column, `row`: the row's number in its file. */
+export function rowIds(column: string | undefined, ids: readonly string[]): RowIds {
+  const name = column ?? 'row';
+  const whole = ids.every((id) => /^(0|-?[1-9]\d{0,17})$/.test(id));
+  return whole ? { name, type: 'integer', values: BigInt64Array.from(ids, BigInt) } : { name, type: 'text', values: ids };
+}
