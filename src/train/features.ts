@@ -5,13 +5,11 @@
 import type { Matrix32 } from '../base/matrix.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { NetworkSpec } from '../model/types.ts';
+import type { FeatureBatch } from '../ridge/score.ts';
 
-/** Features of consecutive rows. `data` is [rows, width], row-major, and valid until the next block is asked for. */
-export interface FeatureBlock {
-  readonly firstRow: number;
-  readonly rows: number;
+/** Features of consecutive rows, as ridge takes them: `features` is exactly [rows, width], row-major, and valid until the next block is asked for. */
+export interface FeatureBlock extends FeatureBatch {
   readonly width: number;
-  readonly data: Float32Array;
 }
 
 /** Rows a block: large enough to feed a matrix product, small enough to stay out of the way. */
@@ -39,7 +37,7 @@ export async function* streamFeatures(options: FeatureOptions): AsyncGenerator<F
     const padded = new Float32Array(batchSize * cols);
     const width = session.width + (withInputs ? cols : 0);
     const joined = withInputs ? new Float32Array(batchSize * width) : undefined;
-    for (const { firstRow, rows, data: block } of streamInputs(inputs, batchSize)) {
+    for (const { start, rows, features: block } of streamInputs(inputs, batchSize)) {
       // The batch size is fixed in the graph: the last block is filled up with zeros, and their features are left out.
       padded.fill(0, rows * cols);
       padded.set(block);
@@ -49,7 +47,7 @@ export async function* streamFeatures(options: FeatureOptions): AsyncGenerator<F
           joined.set(hidden.subarray(i * session.width, (i + 1) * session.width), i * width);
           joined.set(block.subarray(i * cols, (i + 1) * cols), i * width + session.width);
         }
-      yield { firstRow, rows, width, data: (joined ?? hidden).subarray(0, rows * width) };
+      yield { start, rows, width, features: (joined ?? hidden).subarray(0, rows * width) };
     }
   } finally {
     await session.release();
@@ -59,8 +57,8 @@ export async function* streamFeatures(options: FeatureOptions): AsyncGenerator<F
 /** The encoded inputs themselves as features, without a copy. */
 export function* streamInputs(inputs: Matrix32, batchSize = featureBatchSize): Generator<FeatureBlock, void, void> {
   const { cols: width, data } = inputs;
-  for (let firstRow = 0; firstRow < inputs.rows; firstRow += batchSize) {
-    const rows = Math.min(batchSize, inputs.rows - firstRow);
-    yield { firstRow, rows, width, data: data.subarray(firstRow * width, (firstRow + rows) * width) };
+  for (let start = 0; start < inputs.rows; start += batchSize) {
+    const rows = Math.min(batchSize, inputs.rows - start);
+    yield { start, rows, width, features: data.subarray(start * width, (start + rows) * width) };
   }
 }

@@ -12,7 +12,7 @@ import type { Batch, Engine, TrainingState } from '../engine/engine.ts';
 import type { NetworkSpec } from '../model/types.ts';
 import { createNoise } from '../noise/noise.ts';
 import { type BatchPosition, createBatches } from './batches.ts';
-import { createRate } from './rate.ts';
+import { createReporter } from './progress.ts';
 import type { EpochSums, HistoryRow, TaskProgress } from './types.ts';
 
 /** Where training stands after `state.step` steps: all that is needed to go on. */
@@ -52,10 +52,9 @@ const nothing: EpochSums = { loss: 0, changed: 0 };
 /** Training that starts anew. */
 export const snapshotOf = (state: TrainingState): Snapshot => ({ state, history: [], partial: nothing });
 
-const progressEveryMs = 200;
-
 /** Trains from a snapshot to a step, or until stopped. Throws TRAIN_DIVERGED, and what the engine throws. */
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
+  if (options.from.state.step >= options.toStep) return nothingToDo(options);
   const { data, network, config, seed, engine, from, toStep, signal, clock, onProgress, save } = options;
   const { batchSize, checkpointEveryEpochs } = config.training;
   const { inputs } = data;
@@ -67,23 +66,18 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   let { partial } = from;
   let { step } = from.state;
 
-  const rate = createRate(clock, step * batchSize);
-  let reportedAt = -Infinity;
-  const report = (loss: number | undefined): void => {
-    if (clock.now() - reportedAt < progressEveryMs) return;
-    reportedAt = clock.now();
-    const rowsPerSecond = rate(step * batchSize);
-    onProgress({
+  const reporter = createReporter(clock, step * batchSize, onProgress);
+  const report = (loss: number | undefined): void =>
+    reporter({
       phase: 'training',
       step,
       toStep,
       epoch: batches.locate(step).epoch,
       epochs: Math.ceil(toStep / batches.perEpoch),
       loss,
-      rowsPerSecond,
-      secondsLeft: rowsPerSecond > 0 ? ((toStep - step) * batchSize) / rowsPerSecond : undefined,
+      rows: step * batchSize,
+      toRows: toStep * batchSize,
     });
-  };
 
   const session = await engine.training(network, batchSize, from.state);
   try {
@@ -127,6 +121,12 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   } finally {
     await session.release();
   }
+}
+
+/** Spares the engine the making of a session. */
+async function nothingToDo({ from, save }: TrainOptions): Promise<TrainOutcome> {
+  await save(from);
+  return { ...from, stopped: false };
 }
 
 /** A step's loss above so many times the first epoch's mean is an explosion, not noise. */

@@ -25,7 +25,7 @@ export interface TaskProgress {
   readonly epochs: number;
   readonly loss: number | undefined;
   readonly rowsPerSecond: number;
-  /** Seconds left by the rate so far, scoring left out; undefined before there is a rate. */
+  /** Seconds left of this phase by the rate so far; undefined before there is a rate. */
   readonly secondsLeft: number | undefined;
 }
 

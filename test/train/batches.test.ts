@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { createBatches, firstEpoch } from '../../src/train/batches.ts';
-import { createRate } from '../../src/train/rate.ts';
+import { createRate } from '../../src/train/progress.ts';
 
 const shape = fc
   .record({ rows: fc.integer({ min: 1, max: 200 }), size: fc.integer({ min: 1, max: 200 }), seed: fc.nat() })

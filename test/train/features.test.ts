@@ -15,11 +15,11 @@ async function collect(
   let width = 0;
   let next = 0;
   for await (const block of blocks) {
-    assert.equal(block.firstRow, next);
-    assert.equal(block.data.length, block.rows * block.width);
+    assert.equal(block.start, next);
+    assert.equal(block.features.length, block.rows * block.width);
     width = block.width;
     next += block.rows;
-    values.push(...block.data);
+    values.push(...block.features);
   }
   return { width, values };
 }
@@ -58,10 +58,10 @@ describe('a stream of features', () => {
     const { inputs } = tinyData(11);
     const without = await collect(streamFeatures(options(11)));
     const joined = await collect(streamFeatures(options(11, { withInputs: true, batchSize: 4 })));
-    assert.deepEqual([without.width, joined.width], [4, 9]);
+    assert.deepEqual([without.width, joined.width], [8, 13]);
     for (let i = 0; i < 11; i++)
-      assert.deepEqual(joined.values.slice(i * 9, (i + 1) * 9), [
-        ...without.values.slice(i * 4, (i + 1) * 4),
+      assert.deepEqual(joined.values.slice(i * 13, (i + 1) * 13), [
+        ...without.values.slice(i * 8, (i + 1) * 8),
         ...inputs.data.subarray(i * 5, (i + 1) * 5),
       ]);
   });
@@ -70,7 +70,7 @@ describe('a stream of features', () => {
     const engine = fakeEngine();
     await collect(streamFeatures(options(20, { engine, batchSize: 4 })));
     assert.equal(engine.open.features, 0);
-    for await (const block of streamFeatures(options(20, { engine, batchSize: 4 }))) if (block.firstRow === 4) break;
+    for await (const block of streamFeatures(options(20, { engine, batchSize: 4 }))) if (block.start === 4) break;
     assert.equal(engine.open.features, 0);
   });
 

@@ -4,6 +4,7 @@ import { sequence, stream } from '../../src/base/rng.ts';
 import type { TrialConfig } from '../../src/config/types.ts';
 import type { EncodedLayout, PreparedData } from '../../src/dataset/types.ts';
 import type { Engine, TrainingState } from '../../src/engine/engine.ts';
+import { featureWidth } from '../../src/model/parameters.ts';
 
 const layout: EncodedLayout = {
   binary: 3,
@@ -68,7 +69,7 @@ export interface FakeEngineOptions {
   readonly poison?: number;
 }
 
-/** Momentum towards a mixture of the batch's cells: no learning, but every number counts. Features are two sums over the inputs. */
+/** Momentum towards a mixture of the batch's cells: no learning, but every number counts. Features are sums over the inputs. */
 export function fakeEngine({ loss = (_, value) => value, beforeStep = () => {}, poison }: FakeEngineOptions = {}): Engine & {
   readonly open: { training: number; features: number };
 } {
@@ -105,7 +106,7 @@ export function fakeEngine({ loss = (_, value) => value, beforeStep = () => {}, 
     },
     features(network, layers, batchSize, weights) {
       open.features++;
-      const width = 2 * layers.length;
+      const width = featureWidth(network, layers);
       const cols = network.binary + network.numerical;
       const out = new Float32Array(batchSize * width);
       return Promise.resolve({
