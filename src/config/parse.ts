@@ -1,0 +1,96 @@
+import { posix } from 'node:path';
+import { NoisefoldError } from '../base/errors.ts';
+import { hashOf } from '../base/hash.ts';
+import { sectionProblems, type Sections } from './checks.ts';
+import { problemsOf } from './problems.ts';
+import { studyName, sweepSchema } from './schema.ts';
+import { readYaml, type Position, type Problem } from './source.ts';
+import type { SweepConfig } from './types.ts';
+
+/**
+ * Reads a sweep's configuration. Paths in it stay as written (see resolvePaths).
+ * @param text the YAML
+ * @param file its name, for messages and for the study's default name
+ * @throws NoisefoldError CONFIG_INVALID with every problem at once, one line each: `file:line:column  path: what is wrong (what to do)`
+ */
+export function parseSweep(text: string, file: string): SweepConfig {
+  const source = readYaml(text);
+  if (source.value === null) throw invalid([`${file}:1:1  the file is empty (it needs at least \`data\`; see docs/config.md)`]);
+  const lines: { readonly position: Position; readonly text: string }[] = source.errors.map(({ position, message }) => ({
+    position,
+    text: message,
+  }));
+  if (source.value !== undefined) {
+    const parsed = sweepSchema.safeParse(source.value);
+    const sections = parsed.success ? parsed.data : validSections(source.value);
+    const problems = [...(parsed.success ? [] : problemsOf(parsed.error.issues, source.value)), ...sectionProblems(sections)];
+    if (parsed.success && problems.length === 0 && lines.length === 0)
+      return deepFreeze({ ...parsed.data, study: parsed.data.study ?? studyFrom(file) });
+    for (const problem of problems)
+      lines.push({ position: source.locate(problem.path, problem.at ?? 'value'), text: sentence(problem) });
+  }
+  lines.sort((a, b) => a.position.line - b.position.line || a.position.column - b.position.column);
+  throw invalid(lines.map(({ position, text: what }) => `${file}:${position.line}:${position.column}  ${what}`));
+}
+
+const sentence = ({ path, message }: Problem): string => (path.length === 0 ? message : `${path.join('.')}: ${message}`);
+
+function invalid(lines: readonly string[]): NoisefoldError {
+  return new NoisefoldError(
+    'CONFIG_INVALID',
+    `${lines.length} ${lines.length === 1 ? 'problem' : 'problems'}\n${lines.join('\n')}`,
+    {
+      hint: 'docs/config.md lists every key with its default.',
+    },
+  );
+}
+
+/** The sections that are right on their own, for checks across them while others are wrong. */
+function validSections(value: unknown): Sections {
+  if (typeof value !== 'object' || value === null) return {};
+  const raw = value as Readonly<Record<string, unknown>>;
+  const { noise, model, training, features, search } = sweepSchema.shape;
+  const entries = Object.entries({ noise, model, training, features, search }).flatMap(([key, schema]) => {
+    const parsed = schema.safeParse(raw[key]);
+    return parsed.success ? [[key, parsed.data] as const] : [];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** `examples/diamonds/sweep.yaml` names the study `diamonds`; `wide.yaml` names it `wide`. */
+function studyFrom(file: string): string {
+  const path = file.replaceAll('\\', '/');
+  const own = posix.basename(path, posix.extname(path));
+  const folder = posix.basename(posix.dirname(path));
+  const name = (['sweep', 'config', 'noisefold'].includes(own) && /\w/.test(folder) ? folder : own)
+    .replace(/[^A-Za-z0-9._-]/g, '-')
+    .replace(/^[.-]+/, '')
+    .slice(0, 64);
+  return studyName.test(name) ? name : 'study';
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(deepFreeze);
+  }
+  return value;
+}
+
+/** The configuration with its data files relative to where `folder` is, instead of to the configuration file. Absolute paths stay. */
+export function resolvePaths(config: SweepConfig, folder: string): SweepConfig {
+  const resolve = (path: string) => (posix.isAbsolute(path) ? path : posix.join(folder, path));
+  const { train, test } = config.data;
+  return { ...config, data: { ...config.data, train: resolve(train), ...(test === undefined ? {} : { test: resolve(test) }) } };
+}
+
+/**
+ * The hash of what decides a study's results, given its data: not the workers, nor where files lie. The data have a hash of their own
+ * (PreparedData.hash), so moving them keeps this one.
+ */
+export function configHash(config: SweepConfig): string {
+  const { drop, id, kinds, missing, delimiter, rareBelow, target, test } = config.data;
+  const data = { drop, id, kinds, missing, delimiter, rareBelow, target, test: test !== undefined };
+  const { study, seed, protocol, noise, model, training, features, ridge, search } = config;
+  return hashOf({ study, seed, protocol, data, noise, model, training, features, ridge, search });
+}
