@@ -11,7 +11,7 @@ import type { Engine, EngineOptions } from './engine.ts';
 export async function loadEngine(name: EngineName, options: EngineOptions, log: Log = silentLog): Promise<Engine> {
   switch (name) {
     case 'onnx':
-      return await loadOnnx(options);
+      return loadOnnx(options);
     case 'cpu':
       return (await import('./eager/engine.ts')).cpuEngine();
     case 'auto':
@@ -20,7 +20,7 @@ export async function loadEngine(name: EngineName, options: EngineOptions, log: 
       } catch (error) {
         if (!(error instanceof NoisefoldError) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
         log.log('warn', `${error.message}; training with the cpu engine, which is about a hundred times slower`);
-        return await loadEngine('cpu', options, log);
+        return loadEngine('cpu', options, log);
       }
     default:
       return name satisfies never;

@@ -36,7 +36,7 @@ export function encode(network: NetworkSpec, parameters: Parameters, inputs: tf.
       return layers;
     }
     case 'transformer': {
-      const batch = inputs.shape[0] ?? 0;
+      const batch = inputs.shape[0];
       const { tokens, tokenSize, heads } = model;
       // Token first: a row of h is one token of one table row, and all first tokens come before all second ones.
       const swap = (x: tf.Tensor, first: number, second: number): tf.Tensor =>

@@ -42,7 +42,7 @@ const saved = (tensors: tf.Tensor[] | tf.Tensor): tf.Tensor[] => (Array.isArray(
  */
 export const linear = custom((save, x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) => {
   save([x, weight]);
-  const value = tf.fused.matMul({ a: x as tf.Tensor2D, b: weight as tf.Tensor2D, transposeB: true, bias });
+  const value = tf.fused.matMul({ a: x, b: weight, transposeB: true, bias });
   return { value, gradients: (dy, [x, weight]) => [tf.matMul(dy, weight!), tf.matMul(dy, x!, true, false), tf.sum(dy, 0)] };
 });
 

@@ -4,75 +4,78 @@ import { NoisefoldError } from '../../base/errors.ts';
 import { features } from '../../model/network.ts';
 import { featureWidth, inputWidth, parameterCount } from '../../model/parameters.ts';
 import { stepRates, trainStep } from '../../model/step.ts';
-import type { Engine, FeatureSession, TrainingSession } from '../engine.ts';
+import type { NetworkSpec } from '../../model/types.ts';
+import { checkLength, checkState } from '../check.ts';
+import type { Engine, FeatureSession, TrainingSession, TrainingState } from '../engine.ts';
 
 /** The engine; it runs on one thread. */
 export function cpuEngine(): Engine {
   return {
     name: 'cpu',
     capabilities: { bitExact: true, device: 'cpu', version: `tfjs ${tf.version_core}` },
+    training: (network, batchSize, from) => soon(() => training(network, batchSize, from)),
+    features: (network, layers, batchSize, weights) => soon(() => featureSession(network, layers, batchSize, weights)),
+  };
+}
 
-    async training(network, batchSize, from): Promise<TrainingSession> {
-      const count = parameterCount(network);
-      for (const vector of [from.weights, from.firstMoment, from.secondMoment]) checkLength('the training state', vector, count);
-      const rows: [number, number] = [batchSize, inputWidth(network)];
-      const life = lifetime();
-      let state = {
-        step: from.step,
-        weights: from.weights.slice(),
-        firstMoment: from.firstMoment.slice(),
-        secondMoment: from.secondMoment.slice(),
-      };
-      return {
-        async step({ noisy, clean, mask }, learningRate): Promise<number> {
-          life.check();
-          for (const values of [noisy, clean, mask]) checkLength('a batch', values, rows[0] * rows[1]);
-          const next = onCpu(() => {
-            const results = trainStep(network, {
-              weights: tf.tensor1d(state.weights),
-              firstMoment: tf.tensor1d(state.firstMoment),
-              secondMoment: tf.tensor1d(state.secondMoment),
-              noisy: tf.tensor2d(noisy, rows),
-              clean: tf.tensor2d(clean, rows),
-              mask: tf.tensor2d(mask, rows),
-              rates: tf.tensor1d(stepRates(learningRate, state.step + 1)),
-            });
-            return {
-              weights: values(results.weights),
-              firstMoment: values(results.firstMoment),
-              secondMoment: values(results.secondMoment),
-              loss: values(results.loss)[0] ?? NaN,
-            };
+function training(network: NetworkSpec, batchSize: number, from: TrainingState): TrainingSession {
+  checkState(from, parameterCount(network));
+  const rows: [number, number] = [batchSize, inputWidth(network)];
+  const life = lifetime();
+  let state = copyOf(from);
+  return {
+    step: ({ noisy, clean, mask }, learningRate) =>
+      soon(() => {
+        life.check();
+        for (const values of [noisy, clean, mask]) checkLength('a batch', values, rows[0] * rows[1]);
+        return onCpu(() => {
+          const results = trainStep(network, {
+            weights: tf.tensor1d(state.weights),
+            firstMoment: tf.tensor1d(state.firstMoment),
+            secondMoment: tf.tensor1d(state.secondMoment),
+            noisy: tf.tensor2d(noisy, rows),
+            clean: tf.tensor2d(clean, rows),
+            mask: tf.tensor2d(mask, rows),
+            rates: tf.tensor1d(stepRates(learningRate, state.step + 1)),
           });
-          const { loss, ...vectors } = next;
-          state = { step: state.step + 1, ...vectors };
-          return loss;
-        },
-        async state() {
-          life.check();
-          const { step, weights, firstMoment, secondMoment } = state;
-          return { step, weights: weights.slice(), firstMoment: firstMoment.slice(), secondMoment: secondMoment.slice() };
-        },
-        release: life.end,
-      };
-    },
+          state = {
+            step: state.step + 1,
+            weights: valuesOf(results.weights),
+            firstMoment: valuesOf(results.firstMoment),
+            secondMoment: valuesOf(results.secondMoment),
+          };
+          return valuesOf(results.loss)[0] ?? NaN;
+        });
+      }),
+    state: () =>
+      soon(() => {
+        life.check();
+        return copyOf(state);
+      }),
+    release: () => life.end(),
+  };
+}
 
-    async features(network, layers, batchSize, weights): Promise<FeatureSession> {
-      checkLength('the weights', weights, parameterCount(network));
-      const columns = inputWidth(network);
-      const held = weights.slice();
-      const life = lifetime();
-      return {
-        width: featureWidth(network, layers),
-        batchSize,
-        async run(inputs): Promise<Float32Array> {
-          life.check();
-          checkLength('a batch', inputs, batchSize * columns);
-          return onCpu(() => values(features(network, layers, tf.tensor1d(held), tf.tensor2d(inputs, [batchSize, columns]))));
-        },
-        release: life.end,
-      };
-    },
+function featureSession(
+  network: NetworkSpec,
+  layers: readonly number[],
+  batchSize: number,
+  weights: Float32Array,
+): FeatureSession {
+  checkLength('the weights', weights, parameterCount(network));
+  const columns = inputWidth(network);
+  const held = weights.slice();
+  const life = lifetime();
+  return {
+    width: featureWidth(network, layers),
+    batchSize,
+    run: (inputs) =>
+      soon(() => {
+        life.check();
+        checkLength('a batch', inputs, batchSize * columns);
+        return onCpu(() => valuesOf(features(network, layers, tf.tensor1d(held), tf.tensor2d(inputs, [batchSize, columns]))));
+      }),
+    release: () => life.end(),
   };
 }
 
@@ -92,7 +95,17 @@ function onCpu<T>(work: () => T): T {
 }
 
 /** A copy, since tfjs may reuse the memory. */
-const values = (tensor: tf.Tensor): Float32Array<ArrayBuffer> => Float32Array.from(tensor.dataSync<'float32'>());
+const valuesOf = (tensor: tf.Tensor): Float32Array => Float32Array.from(tensor.dataSync<'float32'>());
+
+const copyOf = ({ step, weights, firstMoment, secondMoment }: TrainingState): TrainingState => ({
+  step,
+  weights: weights.slice(),
+  firstMoment: firstMoment.slice(),
+  secondMoment: secondMoment.slice(),
+});
+
+/** Synchronous work behind an asynchronous port: what it throws rejects. */
+const soon = <T>(work: () => T): Promise<T> => new Promise((resolve) => resolve(work()));
 
 function lifetime(): { check(): void; end(): Promise<void> } {
   let released = false;
@@ -105,8 +118,4 @@ function lifetime(): { check(): void; end(): Promise<void> } {
       return Promise.resolve();
     },
   };
-}
-
-function checkLength(what: string, array: Float32Array, expected: number): void {
-  if (array.length !== expected) throw new NoisefoldError('MODEL_SHAPE', `${what} has ${array.length} numbers, not ${expected}`);
 }

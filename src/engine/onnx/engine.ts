@@ -13,6 +13,7 @@ import { stepRates, trainStep } from '../../model/step.ts';
 import { trace } from '../trace/trace.ts';
 import type { Graph } from '../trace/graph.ts';
 import type { NetworkSpec } from '../../model/types.ts';
+import { checkLength, checkState } from '../check.ts';
 import type { Engine, EngineOptions, FeatureSession, TrainingSession } from '../engine.ts';
 import { lower } from './lower.ts';
 
@@ -27,7 +28,7 @@ export function onnxEngine(options: EngineOptions): Engine {
     async training(network, batchSize, from): Promise<TrainingSession> {
       const count = parameterCount(network);
       const inputs = inputWidth(network);
-      for (const vector of [from.weights, from.firstMoment, from.secondMoment]) checkLength('the training state', vector, count);
+      checkState(from, count);
       const session = await open(trainingGraph(network, batchSize), options.threads);
       const vector = (values: Float32Array): ort.Tensor => new ort.Tensor('float32', values.slice(), [count]);
       const batchTensor = (values: Float32Array): ort.Tensor => new ort.Tensor('float32', values, [batchSize, inputs]);
@@ -70,7 +71,7 @@ export function onnxEngine(options: EngineOptions): Engine {
       const count = parameterCount(network);
       const columns = inputWidth(network);
       const width = featureWidth(network, layers);
-      checkLength('the weights', weights, count);
+      checkLength('the weight vector', weights, count);
       const session = await open(featureGraph(network, layers, batchSize), options.threads);
       const held = new ort.Tensor('float32', weights.slice(), [count]);
       const output = new ort.Tensor('float32', new Float32Array(batchSize * width), [batchSize, width]);
@@ -150,7 +151,3 @@ async function failing<T>(work: Promise<T>): Promise<T> {
 }
 
 const floats = (tensor: ort.OnnxValue | undefined): Float32Array => (tensor as ort.Tensor).data as Float32Array;
-
-function checkLength(what: string, array: Float32Array, expected: number): void {
-  if (array.length !== expected) throw new NoisefoldError('MODEL_SHAPE', `${what} has ${array.length} numbers, not ${expected}`);
-}

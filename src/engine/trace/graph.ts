@@ -13,7 +13,9 @@ export interface Value {
   readonly constant?: Float32Array | Int32Array | Uint8Array;
 }
 
-type None = Readonly<Record<never, never>>;
+/** No attributes. */
+export type None = Readonly<Record<string, never>>;
+
 interface Reduction {
   /** Ascending, from 0. */
   readonly axes: readonly number[];

@@ -5,7 +5,7 @@
 import { backend_util, slice_util, util } from '@tensorflow/tfjs';
 import { NoisefoldError } from '../../base/errors.ts';
 import { batchedProductKernel, layerNormKernel } from '../../model/operations.ts';
-import { filled, fillOf, sizeOf, type ElementType, type Operation, type Operations, type Value } from './graph.ts';
+import { filled, fillOf, sizeOf, type ElementType, type None, type Operation, type Operations, type Value } from './graph.ts';
 
 /** Adds a node with one output and gives that. */
 export type Emit = <O extends Operation>(
@@ -32,23 +32,17 @@ export interface KernelCall {
 
 export type Kernel = (call: KernelCall) => Value | Value[];
 
-type Elementwise = {
-  [O in Operation]: Operations[O] extends Readonly<Record<never, never>>
-    ? keyof Operations[O] extends never
-      ? O
-      : never
-    : never;
-}[Operation];
+type WithoutAttributes = { [O in Operation]: Operations[O] extends None ? O : never }[Operation];
 
 const unary =
-  (operation: Elementwise): Kernel =>
+  (operation: WithoutAttributes): Kernel =>
   ({ inputs, emit }) => {
     const x = operand(inputs, 'x');
     return emit(operation, [x], x.shape, {}, x.type);
   };
 
 const binary =
-  (operation: Elementwise, type?: ElementType): Kernel =>
+  (operation: WithoutAttributes, type?: ElementType): Kernel =>
   ({ inputs, emit }) => {
     const a = operand(inputs, 'a');
     const b = operand(inputs, 'b');

@@ -22,6 +22,9 @@ const foldable: Partial<Record<Operation, (a: number, b: number) => number>> = {
 const movesOnly: ReadonlySet<Operation> = new Set<Operation>(['reshape', 'broadcast', 'transpose', 'tile']);
 const elementwise: ReadonlySet<Operation> = new Set<Operation>(['add', 'sub', 'mul', 'div', 'max', 'min', 'pow']);
 
+const neutral: Partial<Record<Operation, number>> = { add: 0, sub: 0, mul: 1, div: 1 };
+const commutative: ReadonlySet<Operation> = new Set<Operation>(['add', 'mul']);
+
 /** Folds filled constants, drops neutral operations (x * 1, x + 0, reshapes to the same shape) and broadcasts that the next operation does itself. */
 export function simplify(graph: Graph): Graph {
   const madeBy = new Map<Value, Node>();
@@ -55,9 +58,9 @@ function simplifyNode(node: Node, madeBy: ReadonlyMap<Value, Node>): Node | Valu
   }
   if (!elementwise.has(node.operation) || b === undefined) return node;
 
-  const neutral = neutralOperand(node, fillA, fillB);
-  if (neutral !== undefined) {
-    const [kept] = node.inputs.filter((_, i) => i !== neutral);
+  const dropped = neutralOperand(node, fillA, fillB);
+  if (dropped !== undefined) {
+    const [kept] = node.inputs.filter((_, i) => i !== dropped);
     if (kept !== undefined && kept.type === output.type)
       return sameShape(kept.shape, output.shape)
         ? [kept]
@@ -76,18 +79,10 @@ function simplifyNode(node: Node, madeBy: ReadonlyMap<Value, Node>): Node | Valu
 
 /** Which operand, if any, leaves the other one as it is. */
 function neutralOperand({ operation }: Node, fillA: number | undefined, fillB: number | undefined): 0 | 1 | undefined {
-  switch (operation) {
-    case 'mul':
-      return fillB === 1 ? 1 : fillA === 1 ? 0 : undefined;
-    case 'add':
-      return fillB === 0 ? 1 : fillA === 0 ? 0 : undefined;
-    case 'div':
-      return fillB === 1 ? 1 : undefined;
-    case 'sub':
-      return fillB === 0 ? 1 : undefined;
-    default:
-      return undefined;
-  }
+  const element = neutral[operation];
+  if (element === undefined) return undefined;
+  if (fillB === element) return 1;
+  return fillA === element && commutative.has(operation) ? 0 : undefined;
 }
 
 /** Common subexpressions: of two equal nodes the first one serves for both. Equal constants become one. */

@@ -37,7 +37,6 @@ export function trace<Inputs extends string, Outputs extends string>(
     const values: Record<string, Value> = {};
     const outputs: Record<string, Value> = {};
     tf.tidy(() => {
-      const backend = tracingBackend();
       const operands = {} as Record<Inputs, tf.Tensor>;
       for (const [name, shape] of Object.entries(inputs) as [Inputs, readonly number[]][]) {
         const value: Value = { shape, type: 'float32' };
@@ -62,7 +61,7 @@ interface Stored {
 }
 
 class TracingBackend extends tf.KernelBackend {
-  private readonly stored = new tf.DataStorage<Stored>(this as never, tf.engine());
+  private readonly stored = new tf.DataStorage<Stored>(this, tf.engine());
 
   /** A tensor that stands for a value. */
   infoOf(value: Value): tf.TensorInfo {
@@ -146,7 +145,7 @@ function constantOf(values: tf.BackendValues, shape: readonly number[], dtype: t
   return { shape: [...shape], type: dtype, constant: uniform ? constant.slice(0, 1) : constant };
 }
 
-const tracingBackend = (): TracingBackend => tf.backend() as TracingBackend;
+const backend = new TracingBackend();
 
 /** Registers the backend and its kernels once; every kernel of the cpu backend that has no entry is registered to say so. Returns the current backend. */
 function prepare(): string {
@@ -154,7 +153,7 @@ function prepare(): string {
   tf.enableProdMode();
   if (!registered) {
     registered = true;
-    tf.registerBackend(backendName, () => new TracingBackend(), 0);
+    tf.registerBackend(backendName, () => backend, 0);
     for (const [kernelName, kernel] of Object.entries(kernels)) register(kernelName, kernel);
     for (const { kernelName } of tf.getKernelsForBackend('cpu'))
       if (kernels[kernelName] === undefined)
@@ -171,7 +170,6 @@ function register(kernelName: string, kernel: Kernel): void {
     kernelName,
     backendName,
     kernelFunc: ({ inputs, attrs }) => {
-      const backend = tracingBackend();
       const operands = Object.entries(inputs).map(([name, info]) => {
         const tensor = info as tf.TensorInfo | null | undefined;
         return [name, tensor == null ? undefined : backend.valueBehind(tensor.dataId)] as const;
