@@ -15,7 +15,7 @@ export interface ScoredTrial {
 /** A mean of paired per-fold differences (this minus the other; negative RMSE differences are better) with its standard error. */
 export interface Difference {
   readonly mean: number;
-  /** Of the mean, over folds. */
+  /** Of the mean, corrected as p is, so that mean / standardError is the t of the test. */
   readonly standardError: number;
   /** Two-sided p of the corrected resampled t-test (Nadeau and Bengio 2003): training sets of folds overlap, so variance is scaled by 1/k + test/train. */
   readonly p: number;
@@ -28,11 +28,12 @@ export interface RankedTrial extends ScoredTrial {
   /** Of the metric at the best alpha, per fold. */
   readonly perFold: readonly number[];
   readonly mean: number;
+  /** Over folds, uncorrected: how far folds differ. Comparisons between trials are the paired differences below. */
   readonly standardError: number;
   readonly alpha: number;
   readonly toLeader: Difference | undefined;
   readonly toRaw: Difference | undefined;
   readonly toUntrained: Difference | undefined;
-  /** Not distinguishable from the leader (p >= 0.05). */
+  /** Not distinguishable from the leader (p >= 0.05). False for the leader itself. */
   readonly tie: boolean;
 }

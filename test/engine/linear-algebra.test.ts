@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { NoisefoldError } from '../../src/base/errors.ts';
+import { onnxLinearAlgebra } from '../../src/engine/onnx/linear-algebra.ts';
+import { referenceLinearAlgebra } from '../../src/ridge/reference.ts';
+import { uniform } from '../ridge/tables.ts';
+
+/** The lower triangle of a Gram matrix of a few more rows than columns. */
+async function gram(cols: number, diagonal: number): Promise<Float64Array> {
+  const rows = cols + 5;
+  const total = new Float64Array(cols * cols);
+  await referenceLinearAlgebra.addGram(total, Float32Array.from(uniform(rows * cols, cols)), rows, cols, new Float64Array(cols));
+  for (let j = 0; j < cols; j++) total[j * cols + j]! += diagonal;
+  return total;
+}
+
+function lowerGap(a: Float64Array, b: Float64Array, n: number): number {
+  let gap = 0;
+  for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) gap = Math.max(gap, Math.abs(a[i * n + j]! - b[i * n + j]!));
+  return gap;
+}
+
+const implementations = {
+  reference: referenceLinearAlgebra,
+  'onnx, 1 thread': onnxLinearAlgebra({ threads: 1 }),
+  'onnx, 2 threads': onnxLinearAlgebra({ threads: 2 }),
+};
+
+for (const [name, linearAlgebra] of Object.entries(implementations))
+  describe(`linear algebra: ${name}`, () => {
+    // Sizes around the edges of the blocks: 1 column, one panel, one more, several strips and Gram blocks.
+    for (const n of [1, 3, 128, 129, 530, 700])
+      it(`adds a shifted Gram of ${n} columns to what is there, and factors it`, async () => {
+        const rows = 37;
+        const a = Float32Array.from(uniform(rows * n, 1));
+        const shift = uniform(n, 2);
+        const total = new Float64Array(n * n).fill(1);
+        await linearAlgebra.addGram(total, a, rows, n, shift);
+        const expected = new Float64Array(n * n).fill(1);
+        for (let i = 0; i < n; i++)
+          for (let j = 0; j <= i; j++)
+            for (let row = 0; row < rows; row++)
+              expected[i * n + j]! += (a[row * n + i]! - shift[i]!) * (a[row * n + j]! - shift[j]!);
+        assert.ok(lowerGap(total, expected, n) < 1e-12);
+
+        const matrix = await gram(n, 1);
+        const factor = await linearAlgebra.cholesky(matrix.slice(), n);
+        const product = new Float64Array(n * n);
+        for (let i = 0; i < n; i++)
+          for (let j = 0; j <= i; j++)
+            for (let k = 0; k <= j; k++) product[i * n + j]! += factor[i * n + k]! * factor[j * n + k]!;
+        assert.ok(lowerGap(product, matrix, n) < 1e-11, String(lowerGap(product, matrix, n)));
+      });
+
+    it('refuses a matrix that is not positive definite, wherever the bad pivot is', async () => {
+      for (const at of [0, 5, 200]) {
+        const matrix = await gram(260, 1);
+        matrix[at * 260 + at] = -1;
+        await assert.rejects(
+          async () => linearAlgebra.cholesky(matrix, 260),
+          (error: unknown) => error instanceof NoisefoldError && error.code === 'RIDGE_SINGULAR',
+        );
+      }
+    });
+
+    it('refuses a pivot lost in rounding: one column twice and next to no penalty', async () => {
+      const n = 200;
+      const a = Float32Array.from(uniform(300 * n, 3));
+      for (let row = 0; row < 300; row++) a[row * n + 150] = a[row * n + 20]!;
+      const total = new Float64Array(n * n);
+      await linearAlgebra.addGram(total, a, 300, n, new Float64Array(n));
+      const penalised = (alpha: number): Float64Array => total.map((value, at) => value + (at % (n + 1) === 0 ? alpha : 0));
+      await assert.rejects(async () => linearAlgebra.cholesky(penalised(1e-15), n), /RIDGE_SINGULAR|positive definite/);
+      await linearAlgebra.cholesky(penalised(1e-9), n);
+    });
+  });
