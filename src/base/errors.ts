@@ -12,7 +12,10 @@ export const errorCodes = {
   // dataset
   DATA_NOT_FOUND: { exit: 2, means: 'A data file does not exist or cannot be read.' },
   DATA_EMPTY: { exit: 2, means: 'A data file has no rows.' },
-  DATA_FORMAT: { exit: 2, means: 'A data file is not readable as CSV or Parquet (wrong delimiter, broken compression, duplicate header).' },
+  DATA_FORMAT: {
+    exit: 2,
+    means: 'A data file is not readable as CSV or Parquet (wrong delimiter, broken compression, duplicate header).',
+  },
   DATA_RAGGED_ROW: { exit: 2, means: 'A CSV row has more or fewer fields than the header.' },
   DATA_UNKNOWN_COLUMN: { exit: 2, means: 'The configuration names a column that the data does not have.' },
   DATA_MISSING_COLUMN: { exit: 2, means: 'A data set lacks a column that the preprocessor was fitted on.' },
@@ -92,6 +95,11 @@ export class NoisefoldError extends Error {
 export function asNoisefoldError(thrown: unknown): NoisefoldError {
   if (thrown instanceof NoisefoldError) return thrown;
   if (thrown instanceof Error && (thrown as NodeJS.ErrnoException).code === 'ENOSPC')
-    return new NoisefoldError('DISK_FULL', thrown.message, { hint: 'Free some space and run the same command again: finished work is kept.', cause: thrown });
-  return new NoisefoldError('INTERNAL', thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown), { cause: thrown });
+    return new NoisefoldError('DISK_FULL', thrown.message, {
+      hint: 'Free some space and run the same command again: finished work is kept.',
+      cause: thrown,
+    });
+  return new NoisefoldError('INTERNAL', thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown), {
+    cause: thrown,
+  });
 }

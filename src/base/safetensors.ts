@@ -135,7 +135,7 @@ function view(dtype: SafeTensor['dtype'], shape: readonly number[], buffer: Arra
     case 'U8':
       return { dtype, shape, data: new Uint8Array(buffer) };
     default:
-      throw dtype satisfies never;
+      return dtype satisfies never;
   }
 }
 

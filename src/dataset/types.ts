@@ -1,16 +1,32 @@
 /** Tables as read, their encoded layout, and what workers get: the prepared data set. */
 import type { Matrix32 } from '../base/matrix.ts';
 
-/** A column as read. Numbers where every present field is one; NaN stands for missing there, null in text. */
+/**
+ * A column as read. Numbers where every present field is one (finite, and not a zero-padded code such as 007); NaN stands for missing
+ * there, null in text. `notNumber` is where a text column's first such field stands in its CSV file.
+ */
 export type Column =
   | { readonly name: string; readonly type: 'number'; readonly values: Float64Array }
-  | { readonly name: string; readonly type: 'text'; readonly values: readonly (string | null)[] };
+  | {
+      readonly name: string;
+      readonly type: 'text';
+      readonly values: readonly (string | null)[];
+      readonly notNumber?: FilePosition;
+    };
+
+/** Counted from 1, as editors do; columns in characters. */
+export interface FilePosition {
+  readonly line: number;
+  readonly column: number;
+}
 
 export interface Table {
   /** The file it came from, for messages. */
   readonly source: string;
   readonly rows: number;
   readonly columns: readonly Column[];
+  /** The line on which each row begins, where the file has lines (CSV). */
+  readonly lines?: Int32Array;
 }
 
 export type ColumnRole = 'categorical' | 'numerical' | 'target' | 'id' | 'dropped';

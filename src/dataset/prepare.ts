@@ -1,0 +1,141 @@
+/** From tables to what a study works on: roles, encoding, target, folds, and everything that a user should be told about them. */
+import { NoisefoldError } from '../base/errors.ts';
+import { sha256 } from '../base/hash.ts';
+import { zeros32 } from '../base/matrix.ts';
+import type { DataConfig, FoldsConfig, TargetConfig } from '../config/types.ts';
+import { fitPreprocessor, layoutOf, transformInto, type Preprocessor } from './encode.ts';
+import { encodePrepared } from './serialise.ts';
+import { assignFolds } from './split.ts';
+import { columnNamed, configuredColumn, numbersOf, textsOf, whereRow } from './table.ts';
+import { targetOf } from './target.ts';
+import { twinWarnings } from './twins.ts';
+import type { PreparedData, Table } from './types.ts';
+
+export interface PrepareConfig {
+  readonly data: DataConfig;
+  readonly folds: FoldsConfig;
+  /** For shuffled folds. */
+  readonly seed: number;
+}
+
+export interface Prepared {
+  readonly data: PreparedData;
+  readonly preprocessor: Preprocessor;
+  readonly warnings: readonly string[];
+  /** [rows], train then test: the id column's values, or the row's number in its file from 1. */
+  readonly ids: readonly string[];
+  readonly trainRows: number;
+  readonly testRows: number;
+  readonly target: TargetConfig & { readonly levels?: readonly [zero: string, one: string] };
+}
+
+/** Encoded cells beyond which nothing is allocated: 8 GiB of float32. */
+const maxCells = 2 ** 31;
+
+/**
+ * Prepares a study's data (transductive: everything but the target is fitted on the rows of both tables). A target column in the test
+ * table is not looked at. Throws every DATA_ code but those of reading files.
+ */
+export function prepareData(
+  tables: { readonly train: Table; readonly test?: Table | undefined },
+  config: PrepareConfig,
+): Prepared {
+  const { train, test } = tables;
+  const both = test === undefined ? ([train] as const) : ([train, test] as const);
+  const fit = fitPreprocessor(both, config.data);
+  const { preprocessor } = fit;
+  const layout = layoutOf(preprocessor);
+  const rows = both.reduce((sum, table) => sum + table.rows, 0);
+  checkSize(preprocessor, layout.names.length, rows, train.source);
+
+  const target = targetOf(train, config.data.target);
+  const values = new Float64Array(rows).fill(NaN);
+  values.set(target.values);
+  const folds = assignFolds(values, config.folds, groupsOf(train, config.folds), config.seed);
+  const ids = both.flatMap((table) => idsOf(table, config.data.id));
+
+  const inputs = zeros32(rows, layout.names.length);
+  const warnings = [...fit.warnings];
+  let firstRow = 0;
+  for (const table of both) {
+    warnings.push(...transformInto(inputs, firstRow, preprocessor, table));
+    firstRow += table.rows;
+  }
+  warnings.push(...giveaways(train, preprocessor, target.values, config.data.target));
+  if (config.data.target.task === 'binary') warnings.push(...oneClassFolds(values, folds, config.folds.count));
+
+  const content = { layout, inputs, target: values, task: config.data.target.task, folds, foldCount: config.folds.count };
+  return {
+    data: { hash: sha256(encodePrepared(content)), ...content },
+    preprocessor,
+    warnings,
+    ids,
+    trainRows: train.rows,
+    testRows: test?.rows ?? 0,
+    target: { ...config.data.target, ...(target.levels === undefined ? {} : { levels: target.levels }) },
+  };
+}
+
+function checkSize(preprocessor: Preprocessor, cols: number, rows: number, source: string): void {
+  if (cols === 0)
+    throw new NoisefoldError('DATA_FORMAT', 'no column is left as an input', {
+      where: source,
+      hint: 'Every column is the target, an id, dropped or constant.',
+    });
+  if (cols * rows <= maxCells) return;
+  const widths = preprocessor.columns.map((column) => ({
+    name: column.name,
+    levels: column.kind === 'categorical' ? column.levels.length : 0,
+  }));
+  const widest = widths.reduce((a, b) => (b.levels > a.levels ? b : a));
+  throw new NoisefoldError(
+    'DATA_LEVELS',
+    `${rows} rows of ${cols} encoded columns do not fit in memory; "${widest.name}" alone has ${widest.levels} levels`,
+    {
+      where: source,
+      hint: `Set data.rareBelow to merge rare levels, or add "${widest.name}" to data.drop.`,
+    },
+  );
+}
+
+/** The values of a table's id column as text; without one, row numbers from 1. Throws DATA_DUPLICATE_ID, DATA_MISSING_COLUMN. */
+export function idsOf(table: Table, id: string | undefined): string[] {
+  if (id === undefined) return Array.from({ length: table.rows }, (_, row) => String(row + 1));
+  const column = columnNamed(table, id);
+  if (column === undefined)
+    throw new NoisefoldError('DATA_MISSING_COLUMN', `the data lack the id column "${id}"`, { where: table.source });
+  const ids = textsOf(column).map((text) => text ?? '');
+  const rowOf = new Map<string, number>();
+  ids.forEach((text, row) => {
+    const first = rowOf.get(text);
+    if (first !== undefined)
+      throw new NoisefoldError('DATA_DUPLICATE_ID', `the id "${text}" is that of ${whereRow(table, first)} too`, {
+        where: whereRow(table, row),
+        hint: `Ids must differ; if "${id}" does not identify rows, leave data.id out.`,
+      });
+    rowOf.set(text, row);
+  });
+  return ids;
+}
+
+function groupsOf(train: Table, folds: FoldsConfig): readonly (string | null)[] | undefined {
+  return folds.kind === 'grouped' && folds.column !== undefined
+    ? textsOf(configuredColumn(train, folds.column, 'ridge.folds.column'))
+    : undefined;
+}
+
+function giveaways(train: Table, preprocessor: Preprocessor, target: Float64Array, config: TargetConfig): string[] {
+  const column = columnNamed(train, config.column);
+  const untransformed = config.transform !== 'none' && column !== undefined ? [numbersOf(train, column)] : [];
+  return twinWarnings(train, preprocessor.columns, (input) => numbersOf(train, input), [target, ...untransformed]);
+}
+
+function oneClassFolds(target: Float64Array, folds: Int32Array, count: number): string[] {
+  const classes = Array.from({ length: count }, () => new Set<number>());
+  folds.forEach((fold, row) => classes[fold]?.add(target[row] ?? NaN));
+  return classes.flatMap((found, fold) =>
+    found.size < 2
+      ? [`Fold ${fold} holds one class of the target only, so it has no AUC. Shuffled folds (ridge.folds.kind) may help.`]
+      : [],
+  );
+}
