@@ -63,7 +63,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     if (broken !== undefined) return;
     const next = step(state, event);
     try {
-      const changes = next.effects.flatMap((effect) => (effect.type === 'persist' ? [changeOf(effect, event.nowMs)] : []));
+      const changes = next.effects.flatMap((effect) => (effect.type === 'persist' ? [changeOf(effect, next.state, event.nowMs)] : []));
       if (changes.length > 0) store.commit(changes);
     } catch (thrown) {
       broken = asNoisefoldError(thrown);
@@ -162,10 +162,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   };
 }
 
-function changeOf(effect: Extract<Effect, { type: 'persist' }>, atMs: number): TaskChange {
-  const { task, from, cause } = effect;
-  return {
-    task,
-    transition: { atMs, task: task.task.id, attempt: task.attempt, from, to: task.status, worker: task.worker, cause },
-  };
+function changeOf({ task, from, cause }: Extract<Effect, { type: 'persist' }>, { workers }: State, atMs: number): TaskChange {
+  // A story is told by names: peer ids mean nothing after the connection.
+  const worker = task.worker === undefined ? undefined : workers.get(task.worker)?.name;
+  return { task, transition: { atMs, task: task.task.id, attempt: task.attempt, from, to: task.status, worker, cause } };
 }

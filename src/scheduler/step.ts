@@ -301,7 +301,7 @@ class Draft {
         task,
         'leased',
         { attempt, worker: worker.id, leaseUntil: this.nowMs + this.policy.leaseMs },
-        `to ${worker.name}`,
+        'leased',
       );
       this.setWorker({ ...worker, task: task.task.id });
       this.emit({ type: 'assign', worker: worker.id, task: task.task.id, attempt });

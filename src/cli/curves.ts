@@ -1,0 +1,62 @@
+/** Learning curves of a study: the best features and the two baselines, on the same draws of labels. */
+import { zeros32, type Matrix32 } from '../base/matrix.ts';
+import type { RidgeConfig } from '../config/types.ts';
+import type { PreparedData } from '../dataset/types.ts';
+import type { LearningCurve } from '../report/model.ts';
+import { learningCurve, type FeatureRows } from '../ridge/curve.ts';
+import type { LinearAlgebra } from '../ridge/types.ts';
+import { featuresOf, widthOf, type FeatureSource } from './best.ts';
+
+export interface CurveInput {
+  readonly data: PreparedData;
+  readonly ridge: RidgeConfig;
+  readonly seed: number;
+  readonly linearAlgebra: LinearAlgebra;
+  /** Feature sets by trial id; `inputs` for the raw baseline. */
+  readonly sets: readonly { readonly name: string; readonly source: FeatureSource | 'inputs' }[];
+  readonly onSet: (name: string) => void;
+}
+
+export async function learningCurves({ data, ridge, seed, linearAlgebra, sets, onSet }: CurveInput): Promise<LearningCurve[]> {
+  const curves: LearningCurve[] = [];
+  if (ridge.learningCurve.labels.length === 0) return curves;
+  for (const { name, source } of sets) {
+    onSet(name);
+    const { labels, draws } = ridge.learningCurve;
+    const points = await learningCurve({
+      features: source === 'inputs' ? inputRows(data.inputs) : featureRows(source, data.inputs),
+      target: data.target,
+      labels,
+      draws,
+      seed,
+      alphas: ridge.alphas,
+      task: data.task,
+      linearAlgebra,
+    });
+    curves.push({ name, points });
+  }
+  return curves;
+}
+
+const inputRows = (inputs: Matrix32): FeatureRows => ({
+  width: inputs.cols,
+  read: (rows) => Promise.resolve(picked(inputs, rows).data),
+});
+
+function featureRows(source: FeatureSource, inputs: Matrix32): FeatureRows {
+  const width = widthOf(source);
+  return {
+    width,
+    async read(rows) {
+      const all = new Float32Array(rows.length * width);
+      for await (const { start, features } of featuresOf(source, picked(inputs, rows))) all.set(features, start * width);
+      return all;
+    },
+  };
+}
+
+function picked({ cols, data }: Matrix32, rows: Uint32Array): Matrix32 {
+  const some = zeros32(rows.length, cols);
+  rows.forEach((row, i) => some.data.set(data.subarray(row * cols, (row + 1) * cols), i * cols));
+  return some;
+}

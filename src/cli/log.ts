@@ -1,0 +1,36 @@
+/** Logs on winston: JSON lines in a file, or readable lines on standard error. */
+import winston from 'winston';
+import type { Log } from '../base/ports.ts';
+
+export interface ClosableLog extends Log {
+  /** Resolves when everything logged is written. */
+  close(): Promise<void>;
+}
+
+function wrap(logger: winston.Logger): ClosableLog {
+  return {
+    log: (level, message, fields = {}) => void logger.log({ ...fields, level, message }),
+    close: () =>
+      new Promise((resolve) => {
+        logger.on('finish', () => resolve());
+        logger.end();
+      }),
+  };
+}
+
+/** Appends one JSON object a line: `timestamp`, `level`, `message`, and fields. Several processes may append to one file. */
+export function fileLog(filename: string, fields: Readonly<Record<string, string>> = {}): ClosableLog {
+  const { combine, timestamp, json } = winston.format;
+  const transport = new winston.transports.File({ filename, options: { flags: 'a' } });
+  return wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), json()), transports: [transport] }));
+}
+
+export function stderrLog(): ClosableLog {
+  const { combine, timestamp, printf } = winston.format;
+  const line = printf(({ timestamp: at, level, message, ...fields }) => {
+    const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
+    return `${String(at)} ${level} ${String(message)}${rest}`;
+  });
+  const transport = new winston.transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] });
+  return wrap(winston.createLogger({ format: combine(timestamp(), line), transports: [transport] }));
+}

@@ -1,0 +1,79 @@
+/** A study's folder: where everything is, and how it is opened, new or to be resumed. */
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { fileArtifacts } from '../artifacts/files.ts';
+import { NoisefoldError } from '../base/errors.ts';
+import { canonicalJson } from '../base/json.ts';
+import { configHash } from '../config/parse.ts';
+import type { SweepConfig } from '../config/types.ts';
+import { encodePrepared } from '../dataset/serialise.ts';
+import type { PreparedData } from '../dataset/types.ts';
+import { planStudy } from '../plan/plan.ts';
+import type { Plan } from '../plan/types.ts';
+import { openStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import { version } from './version.ts';
+
+/** Absolute paths of all that a study writes. */
+export interface StudyPaths {
+  readonly folder: string;
+  readonly database: string;
+  readonly log: string;
+  readonly artifacts: string;
+  readonly best: string;
+  readonly trial: (id: string) => string;
+  readonly file: (name: string) => string;
+}
+
+export function studyPaths(output: string, study: string): StudyPaths {
+  const folder = resolve(output, study);
+  const file = (name: string): string => join(folder, name);
+  return {
+    folder,
+    database: file('study.db'),
+    log: file('log.jsonl'),
+    artifacts: file('artifacts'),
+    best: file('best'),
+    trial: (id) => join(folder, 'trials', id),
+    file,
+  };
+}
+
+export interface OpenStudy {
+  readonly store: Store;
+  readonly artifacts: ArtifactStore;
+  readonly plan: Plan;
+  /** Whether an earlier run of the same study is taken up again. */
+  readonly resumed: boolean;
+}
+
+/** Opens the study in its folder, or makes it. Throws CONFIG_CHANGED when the folder holds another study of that name, STORE_LOCKED, DISK_FULL. */
+export async function openStudy(paths: StudyPaths, config: SweepConfig, data: PreparedData, nowMs: number): Promise<OpenStudy> {
+  // Planned before the folder exists: a plan that cannot be made leaves nothing behind.
+  const fresh = planStudy(config, { layout: data.layout, rows: data.inputs.rows });
+  mkdirSync(paths.folder, { recursive: true });
+  const artifacts = fileArtifacts(paths.artifacts);
+  const store = openStore(paths.database);
+  try {
+    const known = store.study();
+    const hash = configHash(config);
+    if (known !== undefined && (known.configHash !== hash || known.dataHash !== data.hash)) {
+      const what = known.configHash === hash ? 'other data' : 'another configuration';
+      throw new NoisefoldError('CONFIG_CHANGED', `the study ${config.study} was started with ${what}`, {
+        where: paths.folder,
+        hint: `Give the new study another name (study: in the configuration), or remove ${paths.folder} to start it anew.`,
+      });
+    }
+    if (!(await artifacts.has(data.hash))) await artifacts.put(encodePrepared(data));
+    if (known === undefined)
+      store.create(
+        { name: config.study, config: canonicalJson(config), configHash: hash, dataHash: data.hash, createdMs: nowMs, version },
+        fresh,
+      );
+    return { store, artifacts, plan: known === undefined ? fresh : store.plan(), resumed: known !== undefined };
+  } catch (thrown) {
+    store.close();
+    throw thrown;
+  }
+}

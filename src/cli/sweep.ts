@@ -1,0 +1,167 @@
+/** `noisefold sweep`: an embedded coordinator and local workers, from a configuration to a ranking. */
+import { availableParallelism } from 'node:os';
+import { relative } from 'node:path';
+import type { CommandModule } from 'yargs';
+import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
+import type { SweepConfig, WorkersConfig } from '../config/types.ts';
+import { engineNames, type EngineName } from '../config/types.ts';
+import { leaderboard } from '../report/leaderboard.ts';
+import type { State, TaskState } from '../scheduler/types.ts';
+import { loadStudyInputs, realClock, terminalLog, type CommonArguments, type StudyInputs } from './context.ts';
+import { createDisplay, paintOf, terminalOf } from './display.ts';
+import { finishStudy } from './finish.ts';
+import { fileLog } from './log.ts';
+import { rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
+import { runStudy } from './run-study.ts';
+import { openStudy, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
+
+interface SweepArguments extends CommonArguments {
+  config: string;
+  set: string[];
+  output: string | undefined;
+  workers: number | undefined;
+  threads: number | undefined;
+  engine: EngineName | undefined;
+}
+
+export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
+  command: 'sweep <config>',
+  describe: 'Search noise ratios on this machine and rank them by cross-validated ridge',
+  builder: (yargs) =>
+    yargs
+      .positional('config', { type: 'string', demandOption: true, describe: 'The YAML file of the sweep' })
+      .option('set', { type: 'string', array: true, default: [], describe: 'Replace a value of the configuration: path=value' })
+      .option('output', {
+        type: 'string',
+        describe: 'The folder that holds the study’s folder (default: the configuration’s, runs)',
+      })
+      .option('workers', { type: 'number', describe: 'Worker processes (default: the configuration’s; auto is one a core)' })
+      .option('threads', { type: 'number', describe: 'Engine threads a worker (default: so that workers x threads = cores)' })
+      .option('engine', { choices: engineNames, describe: 'What runs the training steps' })
+      .example('$0 sweep examples/diamonds/sweep.yaml', 'Run the example; Ctrl-C stops it, the same command goes on')
+      .example(
+        '$0 sweep sweep.yaml --set search.trials=24 --set study=wide',
+        'The same sweep with more trials, as another study',
+      ),
+  handler: (args) => runSweep(args),
+};
+
+/** From the command line to the end of the study. Throws INTERRUPTED after a stop, STUDY_FAILED where no trial was scored. */
+async function runSweep(args: SweepArguments): Promise<void> {
+  const inputs = await loadStudyInputs(args.config, terminalLog(args), args.set);
+  const config: SweepConfig = { ...inputs.config, workers: workersOf(inputs.config.workers, args) };
+  const { data } = inputs.prepared;
+  const paths = studyPaths(args.output ?? config.output, config.study);
+  const study = await openStudy(paths, config, data, realClock.now());
+  const log = fileLog(paths.log, { process: 'sweep' });
+  const { isTTY, colour } = terminalOf(process.stderr, process.env);
+  const display = createDisplay({
+    out: args.quiet ? silent : process.stderr,
+    isTTY: isTTY && !args.quiet,
+    colour,
+    nowMs: realClock.now,
+  });
+  const again = `noisefold sweep ${args.config}${args.set.map((setting) => ` --set ${setting}`).join('')}`;
+  try {
+    if (study.resumed) display.note(`Going on with the study in ${shown(paths.folder)}`);
+    const state = await runAndWriteTrials(config, inputs, study, paths, display, log);
+    display.close();
+    const ranking = rankingOf(study.plan, state.tasks, data.task);
+    const timings = timingsOf(state.tasks, study.store.transitions());
+    await writeRanking(paths, ranking, timings);
+    if (state.phase !== 'finished') {
+      const done = [...state.tasks.values()].filter(({ status }) => status === 'done').length;
+      throw new NoisefoldError(
+        'INTERRUPTED',
+        `${done} of ${state.tasks.size} tasks are done; the others go on from their checkpoints`,
+        {
+          where: shown(paths.folder),
+          hint: `Resume with: ${again}`,
+        },
+      );
+    }
+    if (!ranking.some(({ kind }) => kind === 'trained'))
+      throw new NoisefoldError('STUDY_FAILED', 'no trial was scored', {
+        where: shown(paths.file('trials')),
+        hint: 'Each trial’s error.json says why.',
+      });
+    process.once('SIGINT', () => {
+      process.stderr.write(`\nThe trials are done and ranked in ${shown(paths.folder)}. Write the best model with: ${again}\n`);
+      process.exit(75);
+    });
+    const written = await finishStudy({
+      config,
+      inputs,
+      plan: study.plan,
+      artifacts: study.artifacts,
+      paths,
+      state,
+      ranking,
+      timings,
+      note: display.note,
+    });
+    const seconds = new Map(timings.map((row) => [row.trial, row.seconds]));
+    const width = process.stdout.isTTY ? process.stdout.columns : undefined;
+    process.stdout.write(
+      `\n${leaderboard({ ranking, seconds, width, paint: paintOf(terminalOf(process.stdout, process.env).colour) })}\n`,
+    );
+    for (const [path, what] of written) process.stdout.write(`  ${shown(path).padEnd(40)} ${what}\n`);
+  } catch (thrown) {
+    display.close();
+    const error = asNoisefoldError(thrown);
+    log.log(error.code === 'INTERRUPTED' ? 'info' : 'error', error.message, { code: error.code });
+    throw error;
+  } finally {
+    study.store.close();
+    await log.close();
+  }
+}
+
+/** Runs what is left of the study; each trial's folder is written when it ends, and those of earlier runs are completed. */
+async function runAndWriteTrials(
+  config: SweepConfig,
+  inputs: StudyInputs,
+  study: OpenStudy,
+  paths: StudyPaths,
+  display: ReturnType<typeof createDisplay>,
+  log: ReturnType<typeof fileLog>,
+): Promise<State> {
+  const { data } = inputs.prepared;
+  const trials = new Map(study.plan.trials.map((trial) => [trial.id, trial]));
+  const writes: Promise<void>[] = [];
+  const write = (task: TaskState): void => {
+    const trial = trials.get(task.task.trial);
+    if (trial !== undefined) writes.push(writeTrial(paths, trial, task, config.seed, data.hash, study.artifacts));
+  };
+  for (const task of study.store.tasks()) if (task.status === 'done' || task.status === 'failed') write(task);
+  const unfinished = study.store.tasks().filter(({ status }) => status !== 'done' && status !== 'failed').length;
+  const state = await runStudy({
+    config,
+    data,
+    study,
+    paths,
+    workers: shares(config.workers, unfinished),
+    display,
+    log,
+    onEnd: write,
+  });
+  for (const written of await Promise.allSettled(writes)) if (written.status === 'rejected') throw written.reason;
+  return state;
+}
+
+const workersOf = (config: WorkersConfig, { workers, threads, engine }: SweepArguments): WorkersConfig => ({
+  count: workers ?? config.count,
+  threads: threads ?? config.threads,
+  engine: engine ?? config.engine,
+});
+
+/** How many workers, with how many threads: one a core unless there is less to do, and together no more threads than cores. */
+function shares({ count, threads }: WorkersConfig, tasks: number): { count: number; threads: number } {
+  const cores = availableParallelism();
+  const workers = Math.max(1, count === 'auto' ? Math.min(cores, tasks) : count);
+  return { count: workers, threads: threads === 'auto' ? Math.max(1, Math.floor(cores / workers)) : threads };
+}
+
+const shown = (path: string): string => relative('.', path) || '.';
+
+const silent: Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'> = { write: () => true, columns: 80, rows: 24 };

@@ -1,0 +1,63 @@
+/** The process of one task: it is told what to run over the channel of fork(), reports there, and ends. It is the composition root of its own process. */
+import { fileArtifacts } from '../artifacts/files.ts';
+import { asNoisefoldError, type ErrorCode } from '../base/errors.ts';
+import { decodePrepared } from '../dataset/serialise.ts';
+import { onnxLinearAlgebra } from '../engine/onnx/linear-algebra.ts';
+import { loadEngine } from '../engine/registry.ts';
+import type { TaskFailure } from '../scheduler/types.ts';
+import { runTask } from '../train/task.ts';
+import type { FromTask, ToTask } from './task-channel.ts';
+
+/** Another attempt would end the same way. All else (crashes, full disks, lost files) is worth another try. */
+const final: readonly ErrorCode[] = [
+  'TRAIN_DIVERGED',
+  'MODEL_SHAPE',
+  'DATA_MISMATCH',
+  'ENGINE_UNAVAILABLE',
+  'ENGINE_UNSUPPORTED_KERNEL',
+  'RIDGE_SINGULAR',
+  'CHECKPOINT_MISMATCH',
+];
+
+const stopping = new AbortController();
+
+/** Resolves when the worker has it. */
+const say = (message: FromTask): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) resolve();
+    else process.send(message, undefined, {}, () => resolve());
+  });
+
+async function run({ spec, artifacts: folder, engine: name, threads }: Extract<ToTask, { type: 'run' }>): Promise<FromTask> {
+  try {
+    const artifacts = fileArtifacts(folder);
+    const data = decodePrepared(await artifacts.get(spec.data));
+    const outcome = await runTask(spec, {
+      data,
+      engine: await loadEngine(name, { threads }),
+      linearAlgebra: onnxLinearAlgebra({ threads }),
+      artifacts,
+      clock: { now: Date.now },
+      signal: stopping.signal,
+      onProgress: (progress) => void say({ type: 'progress', progress }),
+      onCheckpoint: (hash, step) => void say({ type: 'checkpointed', hash, step }),
+    });
+    return outcome.stopped ? { type: 'stopped' } : { type: 'done', result: outcome.result };
+  } catch (thrown) {
+    const error = asNoisefoldError(thrown);
+    const failure: TaskFailure = { code: error.code, message: error.format(), retryable: !final.includes(error.code) };
+    return { type: 'failed', failure };
+  }
+}
+
+// A terminal's Ctrl-C goes to the whole process group; the worker decides what it means for its task.
+process.on('SIGINT', () => {});
+// Without its worker the task has nobody to report to.
+process.on('disconnect', () => process.exit(1));
+process.on('message', (message: ToTask) => {
+  if (message.type === 'interrupt') stopping.abort();
+  else
+    void run(message)
+      .then(say)
+      .then(() => process.exit(0));
+});
