@@ -1,0 +1,49 @@
+/** What happened between two views of a study, as lines that stay. */
+import { duration, significant } from '../base/units.ts';
+import { metricNames } from './model.ts';
+import type { StudyView, TrialRow } from './view.ts';
+
+export interface Announcement {
+  readonly type: 'started' | 'done' | 'requeued' | 'failed';
+  readonly text: string;
+}
+
+/** In the order of the plan. What was over before the first view (a resumed study) is not announced. */
+export function announcements(before: StudyView | undefined, now: StudyView): readonly Announcement[] {
+  const earlier = new Map(before?.rows.map((row) => [row.id, row]));
+  return now.rows.flatMap((row) => {
+    const was = earlier.get(row.id);
+    if (was === undefined && row.status !== 'running') return [];
+    return announcement(was, row, now);
+  });
+}
+
+function announcement(was: TrialRow | undefined, row: TrialRow, view: StudyView): readonly Announcement[] {
+  const again = was !== undefined && row.attempts > was.attempts;
+  if (was?.status === row.status && !again) return [];
+  const fresh = row.error !== undefined && row.error.message !== was?.error?.message;
+  const reason = fresh ? `: ${oneLine(`${row.error.code} ${row.error.message}`)}` : '';
+  switch (row.status) {
+    case 'running': {
+      const where = row.worker === undefined ? '' : ` on ${row.worker}`;
+      const attempt = row.attempts > 1 ? `, attempt ${row.attempts}` : '';
+      return [{ type: 'started', text: `${row.id} started${where}${attempt}${reason && ` (before${reason})`}` }];
+    }
+    case 'done': {
+      const score = row.score === undefined ? '' : `: ${significant(row.score)} ${metricNames[view.metric]}`;
+      const time = row.seconds === undefined ? '' : ` in ${duration(row.seconds)}`;
+      const best = view.best?.trial === row.id && view.trials.done > 1 ? ', the best so far' : '';
+      return [{ type: 'done', text: `${row.id} done${score}${time}${best}` }];
+    }
+    case 'failed':
+      return [{ type: 'failed', text: `${row.id} failed${reason}` }];
+    case 'pending':
+      if (view.phase === 'running') return [{ type: 'requeued', text: `${row.id} is back in the queue${reason}` }];
+      return [{ type: 'requeued', text: `${row.id} stopped; it goes on from its last checkpoint when the study is resumed` }];
+    default:
+      return row.status satisfies never;
+  }
+}
+
+/** Messages come from anywhere: no line breaks, no escape codes. */
+const oneLine = (text: string): string => text.replace(/[\s\p{Cc}]+/gu, ' ').trim();

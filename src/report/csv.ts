@@ -1,0 +1,51 @@
+/** Tables for other programs: RFC 4180 with \n, numbers in the shortest form that reads back to the same double, nothing where there is no value. */
+import type { HistoryRow } from '../train/types.ts';
+import type { EffectiveCorruption } from '../train/types.ts';
+import type { LearningCurve } from './model.ts';
+
+export interface TimingRow {
+  readonly trial: string;
+  /** Leases that it took. */
+  readonly attempts: number;
+  readonly worker: string | undefined;
+  /** Wall seconds of the attempt that finished, training and scoring. */
+  readonly seconds: number;
+  readonly engine: string;
+}
+
+type Field = string | number | undefined;
+
+export const timingsCsv = (rows: readonly TimingRow[]): string =>
+  csv(
+    ['trial', 'attempts', 'worker', 'seconds', 'engine'],
+    rows.map(({ trial, attempts, worker, seconds, engine }) => [trial, attempts, worker, seconds, engine]),
+  );
+
+/** One row an epoch; epochs are counted from 1, as on the terminal, and `step` is the number of steps done at its end. */
+export const historyCsv = (history: readonly HistoryRow[]): string =>
+  csv(
+    ['epoch', 'step', 'loss', 'learningRate', 'corruption'],
+    history.map(({ epoch, step, loss, learningRate, corruption }) => [epoch + 1, step, loss, learningRate, corruption]),
+  );
+
+export const learningCurveCsv = (curves: readonly LearningCurve[]): string =>
+  csv(
+    ['features', 'labels', 'draws', 'mean', 'standardError'],
+    curves.flatMap(({ name, points }) => points.map((at) => [name, at.labels, at.draws, at.mean, at.standardError])),
+  );
+
+export const corruptionCsv = (columns: readonly EffectiveCorruption[]): string =>
+  csv(
+    ['column', 'nominal', 'effective'],
+    columns.map(({ column, nominal, effective }) => [column, nominal, effective]),
+  );
+
+function csv(head: readonly string[], rows: readonly (readonly Field[])[]): string {
+  return [head, ...rows].map((row) => row.map(field).join(',') + '\n').join('');
+}
+
+function field(value: Field): string {
+  if (value === undefined || Number.isNaN(value)) return '';
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

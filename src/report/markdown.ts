@@ -1,0 +1,186 @@
+/** report.md: a study in one page, for a reader who was not there. */
+import { duration, percent, plusMinus, significant, thousands } from '../base/units.ts';
+import type { LearningCurvePoint } from '../ridge/types.ts';
+import { change, parameterText, parameterValue, shownOf, toLeader } from './leaderboard.ts';
+import { metricNames, shortNames, type StudyReport } from './model.ts';
+import { verdict } from './verdict.ts';
+
+const shownTrials = 20;
+
+/** The page; deterministic but for the times in `seconds`. `folder` is where the study's outputs lie, for the commands at the end. */
+export function reportMarkdown(report: StudyReport, folder = `runs/${report.study}`): string {
+  const sections = [
+    headline,
+    warnings,
+    protocol,
+    ranking,
+    bestParameters,
+    corruption,
+    learningCurve,
+    failures,
+    (r: StudyReport) => usage(r, folder),
+  ];
+  return sections
+    .flatMap((section) => section(report))
+    .join('\n\n')
+    .concat('\n');
+}
+
+/** Blocks of Markdown; none where there is nothing to say. */
+type Blocks = readonly string[];
+
+const bestOf = ({ ranking: ranked }: StudyReport) => ranked.find(({ kind }) => kind === 'trained');
+
+/** `RMSE of log(price)` */
+function metricOf({ metric, target }: StudyReport): string {
+  const column = text(target.column);
+  return `${metricNames[metric]} of ${target.transform === 'log' ? `log(${column})` : column}`;
+}
+
+function headline(report: StudyReport): Blocks {
+  const best = bestOf(report);
+  const title = `# ${text(report.study)}`;
+  if (best === undefined) return [title, '**No trial was scored.**'];
+  return [
+    title,
+    `**${best.id}: ${metricOf(report)} ${plusMinus(best.mean, best.standardError)}** (mean over ${best.perFold.length} folds ± standard error).`,
+    verdict(report.ranking).join(' '),
+  ];
+}
+
+function warnings({ warnings: lines }: StudyReport): Blocks {
+  return lines.length === 0 ? [] : ['## Warnings', lines.map((line) => `- ${text(line)}`).join('\n')];
+}
+
+function protocol({ protocol: name, data, ranking: ranked, target }: StudyReport): Blocks {
+  const folds = ranked[0]?.perFold.length;
+  const unlabelled = data.rows - data.labelled;
+  const rows = `${thousands(data.rows)} rows, ${thousands(data.labelled)} of them with a target (${text(target.column)})`;
+  const inputs = `${thousands(data.columns)} columns, encoded as ${thousands(data.inputs)} inputs`;
+  const how = {
+    transductive: `One autoencoder a trial, trained on the inputs of all rows${unlabelled > 0 ? ', labelled or not' : ''}; it never saw a target. Ridge was then fitted on its features and scored on rows that the ridge did not see. So the scores say what the features are worth for rows that were there when the autoencoder was trained; for rows that come later, expect a little less.`,
+    inductive: `One autoencoder a trial and fold: preprocessing, autoencoder and ridge were all fitted on the fold's training rows only, so the scores are honest for rows that come later.`,
+  }[name];
+  return [
+    '## Protocol',
+    `${rows}; ${inputs}.${folds === undefined ? '' : ` ${folds}-fold cross-validation.`} Protocol: **${name}**. ${how}`,
+  ];
+}
+
+function ranking(report: StudyReport): Blocks {
+  const ranked = report.ranking;
+  if (ranked.length === 0) return [];
+  const names = shortNames(ranked.map(({ parameters }) => parameters));
+  const shown = shownOf(ranked, shownTrials);
+  const rows = shown.map((trial) => [
+    `${trial.rank}${trial.tie ? ' =' : ''}`,
+    trial.kind === 'trained' ? trial.id : `*${trial.id}*`,
+    text(parameterText(trial.parameters, names)),
+    plusMinus(trial.mean, trial.standardError),
+    toLeader(trial),
+    change(trial, trial.toUntrained),
+    change(trial, trial.toRaw),
+    parameterValue(trial.alpha),
+    trial.id in report.seconds ? duration(report.seconds[trial.id] ?? NaN) : '',
+  ]);
+  const rest = ranked.length - shown.length;
+  return [
+    '## Ranking',
+    table(
+      ['', 'trial', 'parameters', metricOf(report), 'to the best', 'to untrained', 'to raw', 'alpha', 'time'],
+      ['right', 'left', 'left', 'left', 'left', 'right', 'right', 'right', 'right'],
+      rows,
+    ),
+    `\`=\` marks what the folds cannot tell from the best (corrected resampled t-test, p ≥ 0.05). *raw* is ridge on the encoded inputs; *untrained* is ridge on the features of the same network before training. Differences are paired over folds.${rest > 0 ? ` ${rest} more in ranking.csv.` : ''}`,
+  ];
+}
+
+function bestParameters(report: StudyReport): Blocks {
+  const best = bestOf(report);
+  const values = Object.entries(best?.parameters ?? {});
+  if (best === undefined || values.length === 0) return [];
+  const summary = `${thousands(best.score.features)} features, ridge alpha ${parameterValue(best.alpha)}; per fold ${best.perFold.map((score) => significant(score)).join(', ')}.`;
+  return [
+    `## Parameters of ${best.id}`,
+    table(
+      ['parameter', 'value'],
+      ['left', 'right'],
+      values.map(([path, value]) => [text(path), text(parameterValue(value))]),
+    ),
+    summary,
+  ];
+}
+
+function corruption(report: StudyReport): Blocks {
+  const best = bestOf(report);
+  if (best === undefined || report.corruption.length === 0) return [];
+  return [
+    `## What the noise of ${best.id} changed`,
+    'A swap that draws the value a cell has already changes nothing, so columns with few levels are corrupted less than their swap probability says.',
+    table(
+      ['column', 'swap probability', 'rows changed'],
+      ['left', 'right', 'right'],
+      report.corruption.map(({ column, nominal, effective }) => [text(column), parameterValue(nominal), percent(effective)]),
+    ),
+  ];
+}
+
+function learningCurve({ learningCurve: curves, metric }: StudyReport): Blocks {
+  const labels = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.labels)))].sort((a, b) => a - b);
+  if (labels.length === 0) return [];
+  const cell = (point: LearningCurvePoint | undefined): string =>
+    point === undefined ? '' : plusMinus(point.mean, point.standardError);
+  const draws = Math.max(...curves.flatMap(({ points }) => points.map((point) => point.draws)));
+  return [
+    '## With fewer labels',
+    `${metricNames[metric]} on held-out rows of ridge fitted on so many labels (mean ± standard error over up to ${draws} draws). Features learned from all rows pay most where labels are few.`,
+    table(
+      ['labels', ...curves.map(({ name }) => text(name))],
+      ['right', ...curves.map(() => 'left' as const)],
+      labels.map((n) => [thousands(n), ...curves.map(({ points }) => cell(points.find((point) => point.labels === n)))]),
+    ),
+  ];
+}
+
+function failures({ failures: failed }: StudyReport): Blocks {
+  if (failed.length === 0) return [];
+  return [
+    '## Failures',
+    table(
+      ['trial', 'code', 'why'],
+      ['left', 'left', 'left'],
+      failed.map(({ trial, code, message }) => [text(trial), code, text(message)]),
+    ),
+  ];
+}
+
+function usage(report: StudyReport, folder: string): Blocks {
+  if (bestOf(report) === undefined) return [];
+  return [
+    '## Using it',
+    '- `ranking.csv`, `ranking.json`: every trial and baseline, per fold.\n- `best/`: the model (preprocessor, weights, configuration), its features of every row, train then test, and predictions for the rows without a target.\n- `trials/<id>/`: configuration, history and checkpoint of each trial.',
+    'Features of new rows, and ridge on them:',
+    [
+      '```sh',
+      `noisefold features --model ${shell(`${folder}/best`)} --data FILE --out features.parquet`,
+      `noisefold ridge --features features.parquet --target ${shell(report.target.column)}`,
+      '```',
+    ].join('\n'),
+  ];
+}
+
+function table(head: readonly string[], aligns: readonly ('left' | 'right')[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(aligns.map((align) => (align === 'right' ? '---:' : '---'))), ...rows.map(line)].join('\n');
+}
+
+/** Text from data or messages, so that nothing in it is taken for Markdown, HTML or the end of a cell. */
+const text = (raw: string): string =>
+  raw
+    .replace(/\s+/g, ' ')
+    .trim()
+    .replace(/[\\`*[\]|]|(?<!\w)_|_(?!\w)/g, '\\$&')
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;');
+
+const shell = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);

@@ -1,0 +1,87 @@
+/** What a finished study has to say: the one input of every rendering. */
+import type { ParameterValues, TargetConfig } from '../config/types.ts';
+import type { Difference, RankedTrial } from '../rank/types.ts';
+import type { LearningCurvePoint } from '../ridge/types.ts';
+import type { EffectiveCorruption } from '../train/types.ts';
+
+export type Metric = RankedTrial['metric'];
+
+export interface TrialFailure {
+  readonly trial: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Errors over the number of labels, of one feature set. */
+export interface LearningCurve {
+  /** `raw`, `untrained-1`, `trial-0003`. */
+  readonly name: string;
+  readonly points: readonly LearningCurvePoint[];
+}
+
+export interface DataSummary {
+  /** Of the train and the test file together. */
+  readonly rows: number;
+  /** Rows with a target. */
+  readonly labelled: number;
+  /** Source columns that became inputs. */
+  readonly columns: number;
+  /** Encoded inputs. */
+  readonly inputs: number;
+}
+
+export interface StudyReport {
+  readonly study: string;
+  readonly protocol: 'transductive' | 'inductive';
+  readonly metric: Metric;
+  readonly target: TargetConfig;
+  /** Best first, baselines among them. */
+  readonly ranking: readonly RankedTrial[];
+  readonly failures: readonly TrialFailure[];
+  /** Wall seconds by trial id. */
+  readonly seconds: Readonly<Record<string, number>>;
+  /** Of the best trained trial. */
+  readonly corruption: readonly EffectiveCorruption[];
+  readonly learningCurve: readonly LearningCurve[];
+  readonly data: DataSummary;
+  readonly warnings: readonly string[];
+}
+
+/** What a renderer may do to a piece of text; picocolors' functions fit. */
+export interface Paint {
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly green: (text: string) => string;
+  readonly cyan: (text: string) => string;
+  readonly red: (text: string) => string;
+}
+
+const same = (text: string): string => text;
+export const unpainted: Paint = { bold: same, dim: same, green: same, cyan: same, red: same };
+
+export const metricNames = { rmse: 'RMSE', auc: 'AUC' } as const satisfies Record<Metric, string>;
+
+/** Whether a difference (this minus the other) is a gain. */
+export const isBetter = (metric: Metric, difference: number): boolean => (metric === 'rmse' ? difference < 0 : difference > 0);
+
+/** A difference as a share of the other's mean; `mean` is this one's. The means are over the same folds, so the other's is mean - difference. */
+export const relative = (mean: number, difference: Difference): number => difference.mean / (mean - difference.mean);
+
+/**
+ * Searched parameters by the names of a table's head: `noise.numerical` is `numerical p`, `noise.levels.3-8` is `3-8 levels p`,
+ * `noise.columns.carat` is `carat p`, `training.learningRate` is `learningRate`. Names that would clash stay whole.
+ */
+export function shortNames(rows: readonly ParameterValues[]): ReadonlyMap<string, string> {
+  const paths = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const shorts = paths.map(shortName);
+  return new Map(
+    paths.map((path, i) => [path, shorts.filter((other) => other === shorts[i]).length > 1 ? path : shortName(path)]),
+  );
+}
+
+function shortName(path: string): string {
+  const [, section, name] = /^(noise\.levels|noise\.columns|noise|model|training)\.(.*)$/s.exec(path) ?? [];
+  if (section === undefined || name === undefined) return path;
+  if (section === 'noise.levels') return `${name} levels p`;
+  return section.startsWith('noise') ? `${name} p` : name;
+}
