@@ -54,6 +54,10 @@ export async function runTask(spec: TaskSpec, dependencies: TaskDependencies): P
         hint: 'The data files changed while the study was running: start a new study.',
       },
     );
+  if (spec.task.fold !== 'all')
+    throw new NoisefoldError('INTERNAL', 'Only the transductive protocol is built: a task cannot leave a fold out of training', {
+      where: spec.task.id,
+    });
   const startedAt = clock.now();
   const { epochs } = spec.config.training;
   const { toStep } = spec.task;

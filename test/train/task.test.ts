@@ -5,6 +5,7 @@ import type { ArtifactStore } from '../../src/artifacts/store.ts';
 import { sha256 } from '../../src/base/hash.ts';
 import { decodeCheckpoint } from '../../src/checkpoint/format.ts';
 import type { RidgeConfig, TrialConfig } from '../../src/config/types.ts';
+import { onnxEngine } from '../../src/engine/onnx/engine.ts';
 import type { TrialKind } from '../../src/plan/types.ts';
 import { referenceLinearAlgebra } from '../../src/ridge/reference.ts';
 import { runTask, type TaskDependencies, type TaskOutcome } from '../../src/train/task.ts';
@@ -172,6 +173,21 @@ describe('a task', () => {
     await assert.rejects(run({ data: 'another' }), { code: 'DATA_MISMATCH' });
   });
 
+  it('refuses to leave a fold out, which it would not do', async () => {
+    const whole = spec();
+    const dependencies = {
+      data,
+      engine: fakeEngine(),
+      linearAlgebra: referenceLinearAlgebra,
+      artifacts: artifacts(),
+      clock: tickingClock(),
+    };
+    const listeners = { signal: new AbortController().signal, onProgress: () => {}, onCheckpoint: () => {} };
+    await assert.rejects(runTask({ ...whole, task: { ...whole.task, fold: 0 } }, { ...dependencies, ...listeners }), {
+      code: 'INTERNAL',
+    });
+  });
+
   it('fails with TRAIN_DIVERGED when the loss is not finite', async () => {
     await assert.rejects(run({}, { engine: fakeEngine({ loss: () => NaN }) }), { code: 'TRAIN_DIVERGED' });
   });
@@ -201,6 +217,28 @@ describe('a task that is stopped', () => {
       }),
       { numRuns: 15 },
     );
+  });
+
+  it('ends in the same bytes on the compiled engine as well', async () => {
+    const engine = onnxEngine({ threads: 1 });
+    const straightStore = artifacts();
+    const straight = await finished(run({}, { artifacts: straightStore, engine }));
+    const store = artifacts();
+    let resumeFrom: string | undefined;
+    for (const stop of [5, 7, 18, undefined]) {
+      const controller = new AbortController();
+      const outcome = await run(resumeFrom === undefined ? {} : { resumeFrom }, {
+        artifacts: store,
+        engine: onnxEngine({ threads: 1 }),
+        signal: controller.signal,
+        clock: tickingClock(1_000),
+        onProgress: ({ phase, step }) => phase === 'training' && step === stop && controller.abort(),
+        onCheckpoint: (hash) => void (resumeFrom = hash),
+      });
+      assert.equal(outcome.stopped, stop !== undefined);
+      if (!outcome.stopped) assert.deepEqual({ ...outcome.result, seconds: 0 }, { ...straight, seconds: 0 });
+    }
+    assert.deepEqual(store.blobs.get(resumeFrom ?? ''), straightStore.blobs.get(straight.checkpoint ?? ''));
   });
 
   it('while it scores goes on from the end of training', async () => {
