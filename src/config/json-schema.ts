@@ -1,6 +1,6 @@
 /** The configuration's JSON Schema, for editors; and the little that messages and the reference ask of it. */
 import { z } from 'zod';
-import { sweepSchema } from './schema.ts';
+import { sweepSchema } from './schema/sweep.ts';
 import type { Path } from './source.ts';
 
 /** The part of JSON Schema 2020-12 that zod writes for the configuration. */
@@ -36,13 +36,16 @@ export function sweepJsonSchema(): object {
   return { title: 'noisefold sweep configuration', ...schema };
 }
 
+let computed: JsonSchema | undefined;
+const root = (): JsonSchema => (computed ??= sweepJsonSchema());
+
 /** A schema's alternatives: itself, or the members of its union. */
 export const alternatives = (schema: JsonSchema): readonly JsonSchema[] =>
   (schema.anyOf ?? schema.oneOf ?? [schema]).flatMap((one) => (one === schema ? [one] : alternatives(one)));
 
 /** The named keys that a mapping at this path may have. */
 export function keysAt(path: Path): readonly string[] {
-  let here = alternatives(sweepJsonSchema());
+  let here = alternatives(root());
   for (const step of path)
     here = here.flatMap((schema) => {
       const next = typeof step === 'number' ? schema.items : (schema.properties?.[step] ?? schema.additionalProperties);
@@ -73,7 +76,7 @@ export function allKeys(): readonly {
       }
     }
   };
-  walk(sweepJsonSchema(), []);
+  walk(root(), []);
   return [...found.values()];
 }
 

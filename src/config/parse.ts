@@ -1,9 +1,9 @@
-import { posix } from 'node:path';
 import { NoisefoldError } from '../base/errors.ts';
 import { hashOf } from '../base/hash.ts';
 import { sectionProblems, type Sections } from './checks.ts';
+import { joinPath, studyFrom } from './paths.ts';
 import { problemsOf } from './problems.ts';
-import { studyName, sweepSchema } from './schema.ts';
+import { sweepSchema } from './schema/sweep.ts';
 import { readYaml, type Position, type Problem } from './source.ts';
 import type { SweepConfig } from './types.ts';
 
@@ -57,18 +57,6 @@ function validSections(value: unknown): Sections {
   return Object.fromEntries(entries);
 }
 
-/** `examples/diamonds/sweep.yaml` names the study `diamonds`; `wide.yaml` names it `wide`. */
-function studyFrom(file: string): string {
-  const path = file.replaceAll('\\', '/');
-  const own = posix.basename(path, posix.extname(path));
-  const folder = posix.basename(posix.dirname(path));
-  const name = (['sweep', 'config', 'noisefold'].includes(own) && /\w/.test(folder) ? folder : own)
-    .replace(/[^A-Za-z0-9._-]/g, '-')
-    .replace(/^[.-]+/, '')
-    .slice(0, 64);
-  return studyName.test(name) ? name : 'study';
-}
-
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
@@ -79,9 +67,11 @@ function deepFreeze<T>(value: T): T {
 
 /** The configuration with its data files relative to where `folder` is, instead of to the configuration file. Absolute paths stay. */
 export function resolvePaths(config: SweepConfig, folder: string): SweepConfig {
-  const resolve = (path: string) => (posix.isAbsolute(path) ? path : posix.join(folder, path));
   const { train, test } = config.data;
-  return { ...config, data: { ...config.data, train: resolve(train), ...(test === undefined ? {} : { test: resolve(test) }) } };
+  return {
+    ...config,
+    data: { ...config.data, train: joinPath(folder, train), ...(test === undefined ? {} : { test: joinPath(folder, test) }) },
+  };
 }
 
 /**

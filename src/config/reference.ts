@@ -16,8 +16,8 @@ ${rows.join('\n')}
 
 const introduction = `# Configuration
 
-A sweep is one YAML file. This page is generated from its schema (\`noisefold config reference\`); editors complete and check the file with
-[config.schema.json](config.schema.json), named in its first line:
+A sweep is one YAML file. This page is made from its schema; editors complete and check the file with
+[config.schema.json](config.schema.json) (also printed by \`noisefold config schema\`), named in its first line:
 
 \`\`\`yaml
 # yaml-language-server: $schema=node_modules/noisefold/docs/config.schema.json

@@ -1,4 +1,4 @@
-/** What a user may ask for (SweepConfig) and what one trial runs (TrialConfig). The zod schema in schema.ts is held to these types. */
+/** What a user may ask for (SweepConfig) and what one trial runs (TrialConfig). The zod schema in schema/sweep.ts is held to these types. */
 
 export const noiseFlavours = ['group', 'reference'] as const;
 export type NoiseFlavour = (typeof noiseFlavours)[number];

@@ -36,15 +36,6 @@ describe('a sweep configuration', () => {
     assert.equal(config.data.test, undefined);
   });
 
-  it('takes the study name from the file, or from its folder where the file says nothing', () => {
-    const name = (file: string) => parseSweep(minimal, file).study;
-    assert.equal(name('examples/diamonds/wide noise.yaml'), 'wide-noise');
-    assert.equal(name('/data/tps/config.yml'), 'tps');
-    assert.equal(name('sweep.yaml'), 'sweep');
-    assert.equal(name('../sweep.yaml'), 'sweep');
-    assert.equal(name('.yaml'), 'yaml');
-  });
-
   it('writes every parameter as a number or a distribution', () => {
     const config = parseSweep(
       `${minimal}

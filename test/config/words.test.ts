@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { posix } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { levelKeyFor, overlap, parseLevelRange } from '../../src/config/levels.ts';
-import { editDistance, nearest } from '../../src/config/suggest.ts';
+import { joinPath, studyFrom } from '../../src/config/paths.ts';
+import { studyName } from '../../src/config/schema/sweep.ts';
+import { suggestion } from '../../src/config/suggest.ts';
 
 describe('a range of level counts', () => {
   it('is a number, two numbers, or a number and more', () => {
@@ -40,20 +43,36 @@ describe('a range of level counts', () => {
 describe('the suggestion for a misspelt word', () => {
   it('forgives a swap, a slip, a missing or extra letter, and case', () => {
     const known = ['epochs', 'batchSize', 'learningRate', 'learningRateDecay'];
-    assert.equal(nearest('epohcs', known), 'epochs');
-    assert.equal(nearest('batchsize', known), 'batchSize');
-    assert.equal(nearest('learninRate', known), 'learningRate');
-    assert.equal(nearest('seed', known), undefined);
+    assert.equal(suggestion('epohcs', known), '; did you mean `epochs`?');
+    assert.equal(suggestion('batchsize', known), '; did you mean `batchSize`?');
+    assert.equal(suggestion('learninRate', known), '; did you mean `learningRate`?');
+    assert.equal(suggestion('seed', known), '');
+  });
+});
+
+describe('a path in a configuration', () => {
+  it('is joined to its folder as POSIX does, and stays where absolute', () => {
+    const part = fc.constantFrom('a', 'b.csv', '.', '..', '');
+    const path = fc.array(part, { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/'));
+    fc.assert(
+      fc.property(path, path, (folder, file) => {
+        const expected = posix.isAbsolute(file) ? file : posix.join(folder, file).replace(/(?<=.)\/$/, '');
+        assert.equal(joinPath(folder, file), expected);
+      }),
+    );
+    assert.equal(joinPath('x', 'C:\\data\\a.csv'), 'C:\\data\\a.csv');
   });
 
-  it('rests on a distance: zero for the same word only, symmetric, at most the longer length', () => {
-    const word = fc.string({ maxLength: 8, unit: fc.constantFrom('a', 'b', 'c') });
+  it('names the study: by the file, or by its folder where the file says nothing', () => {
+    assert.equal(studyFrom('examples/diamonds/sweep.yaml'), 'diamonds');
+    assert.equal(studyFrom('examples\\diamonds\\sweep.yaml'), 'diamonds');
+    assert.equal(studyFrom('examples/diamonds/wide noise.v2.yaml'), 'wide-noise.v2');
+    assert.equal(studyFrom('/data/tps/config.yml'), 'tps');
+    for (const file of ['sweep.yaml', './sweep.yaml', '../sweep.yaml']) assert.equal(studyFrom(file), 'sweep');
+    assert.equal(studyFrom('.yaml'), 'yaml');
     fc.assert(
-      fc.property(word, word, (a, b) => {
-        const distance = editDistance(a, b);
-        assert.equal(distance === 0, a === b);
-        assert.equal(distance, editDistance(b, a));
-        assert(distance >= Math.abs(a.length - b.length) && distance <= Math.max(a.length, b.length));
+      fc.property(fc.string(), (file) => {
+        assert.match(studyFrom(file), studyName);
       }),
     );
   });
