@@ -40,5 +40,6 @@ export interface Store {
   /** Applies all changes or none. Durable when it returns. */
   commit(changes: readonly TaskChange[]): void;
   transitions(task?: string): readonly Transition[];
+  /** Gives the lock back. Closing twice is a no-op. */
   close(): void;
 }

@@ -21,11 +21,11 @@ function gated(capacity: number) {
   return {
     outbox,
     started,
-    async next() {
+    next: async () => {
       ends.shift()?.resolve();
       await turn();
     },
-    async fail() {
+    fail: async () => {
       ends.shift()?.reject(new Error('EHOSTUNREACH'));
       await turn();
     },

@@ -1,0 +1,28 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { memoryStore } from '../../src/store/memory.ts';
+import { openStore } from '../../src/store/sqlite.ts';
+import { storeContract } from './store.ts';
+
+storeContract('memory', () => {
+  const store = memoryStore();
+  return { store, reopen: () => store, dispose: () => {} };
+});
+
+storeContract('SQLite', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'noisefold-store-'));
+  const path = join(folder, 'study.db');
+  let store = openStore(path);
+  return {
+    store,
+    reopen() {
+      store.close();
+      return (store = openStore(path));
+    },
+    dispose() {
+      store.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+});

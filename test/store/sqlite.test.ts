@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { NoisefoldError, type ErrorCode } from '../../src/base/errors.ts';
+import { openToWrite } from '../../src/store/database.ts';
+import { fromJson, toJson } from '../../src/store/rows.ts';
+import { openStore } from '../../src/store/sqlite.ts';
+import { change, plan, study, taskAt } from '../contract/store.ts';
+import { until } from '../contract/transport.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'noisefold-sqlite-'));
+after(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+const newPath = (): string => join(folder, `study-${++files}.db`);
+
+const code =
+  (expected: ErrorCode) =>
+  (error: unknown): boolean =>
+    error instanceof NoisefoldError && error.code === expected && error.where !== undefined;
+
+interface Writer {
+  readonly process: ChildProcess;
+  readonly committed: () => number;
+  readonly errors: () => string;
+}
+
+function startWriter(path: string): Writer {
+  const script = fileURLToPath(new URL('writer.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', script, path], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  return { process: child, committed: () => Number(output.split('\n').at(-2) ?? 0), errors: () => errors };
+}
+
+describe('an SQLite store', () => {
+  it('has one writer, and any readers beside it', () => {
+    const path = newPath();
+    const writer = openStore(path);
+    writer.create(study, plan);
+    assert.throws(() => openStore(path), code('STORE_LOCKED'));
+
+    const reader = openStore(path, { readonly: true });
+    assert.deepEqual(reader.plan(), plan);
+    writer.commit([change(taskAt(0), { status: 'leased', attempt: 1 })]);
+    assert.deepEqual(reader.tasks(), writer.tasks());
+    assert.throws(() => reader.commit([change(taskAt(0), { status: 'leased', attempt: 2 })]), code('STORE_FAILED'));
+    assert.throws(() => reader.create(study, plan), code('STORE_FAILED'));
+
+    writer.close();
+    const next = openStore(path);
+    next.commit([change(taskAt(0), { status: 'done', attempt: 1 })]);
+    assert.equal(reader.tasks()[0]?.status, 'done');
+    next.close();
+    assert.equal(reader.tasks()[0]?.status, 'done');
+    reader.close();
+  });
+
+  it('loses nothing that was committed when its process is killed, nor its lock to the dead', async () => {
+    const path = newPath();
+    const writer = startWriter(path);
+    await until(() => writer.committed() >= 20, `twenty commits; ${writer.errors()}`);
+    assert.throws(() => openStore(path), code('STORE_LOCKED'));
+    writer.process.kill('SIGKILL');
+    await once(writer.process, 'close');
+    assert.equal(writer.errors(), '', 'nothing is written to stderr, such as warnings of experimental modules');
+
+    const store = openStore(path);
+    const [first, second] = store.tasks();
+    // One more commit may have become durable than could be said.
+    assert.ok(first && first.attempt >= writer.committed() && first.attempt <= writer.committed() + 1);
+    assert.equal(second?.attempt, first.attempt, 'a commit is whole');
+    assert.equal(store.transitions().length, 2 * first.attempt);
+    store.close();
+  });
+
+  it('refuses a database of a newer noisefold, and leaves it as it is', () => {
+    const path = newPath();
+    const { database, close } = openToWrite(path);
+    database.exec('PRAGMA user_version = 1000');
+    close();
+    assert.throws(() => openStore(path), code('STORE_NEWER'));
+    assert.throws(() => openStore(path, { readonly: true }), code('STORE_NEWER'));
+  });
+
+  it('refuses what is not a study: text, another program’s database, a missing file or folder', () => {
+    const text = newPath();
+    writeFileSync(text, 'id,price\n'.repeat(200));
+    const foreign = newPath();
+    const { database, close } = openToWrite(foreign);
+    database.exec('PRAGMA application_id = 0; PRAGMA user_version = 0');
+    close();
+    for (const path of [text, foreign, join(folder, 'nowhere', 'study.db')]) {
+      assert.throws(() => openStore(path), code('STORE_FAILED'));
+      assert.throws(() => openStore(path, { readonly: true }), code('STORE_FAILED'));
+    }
+    const missing = newPath();
+    assert.throws(() => openStore(missing, { readonly: true }), code('STORE_FAILED'));
+    assert.ok(!existsSync(missing));
+  });
+
+  it('gives the lock back after it refused to open', () => {
+    const path = newPath();
+    writeFileSync(path, 'junk'.repeat(300));
+    assert.throws(() => openStore(path), code('STORE_FAILED'));
+    rmSync(path);
+    openStore(path).close();
+  });
+
+  it('says STORE_FAILED when it is used after closing', () => {
+    const store = openStore(newPath());
+    store.close();
+    assert.throws(() => store.tasks(), code('STORE_FAILED'));
+  });
+
+  it('needs no other files than its lock once it is closed, as far as readers see', () => {
+    const path = newPath();
+    const store = openStore(path);
+    store.create(study, plan);
+    store.close();
+    const names = readdirSync(folder).filter((name) => path.endsWith(name.replace(/\.lock$/, '')));
+    for (const name of readdirSync(folder)) if (name.startsWith(`study-${files}.db-`)) rmSync(join(folder, name));
+    assert.equal(names.length, 2);
+    const reader = openStore(path, { readonly: true });
+    assert.deepEqual(reader.plan(), plan);
+    reader.close();
+  });
+});
+
+describe('JSON in the store', () => {
+  it('keeps doubles that JSON has no word for', () => {
+    const value = { metrics: [NaN, Infinity, -Infinity, -0, 0, 1.5], columns: { $number: 0.5 } };
+    assert.deepEqual(fromJson(toJson(value)), value);
+  });
+});
