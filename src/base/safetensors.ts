@@ -102,7 +102,8 @@ function splitHeader(bytes: Uint8Array): { header: Record<string, unknown>; data
     throw corrupt('the header is not JSON');
   }
   if (!isRecord(header)) throw corrupt('the header is not an object');
-  return { header, data: bytes.subarray(8 + length) };
+  // Not bytes.subarray: of a Buffer that is a Buffer, whose slice() copies nothing.
+  return { header, data: new Uint8Array(bytes.buffer, bytes.byteOffset + 8 + length, bytes.length - 8 - length) };
 }
 
 function checkedEntry(

@@ -102,6 +102,14 @@ describe('safetensors', () => {
     assert.throws(() => decodeSafetensors(file), isCorrupt);
   });
 
+  it('reads a Buffer inside a larger one as it reads any other bytes', () => {
+    const tensors = { x: { dtype: 'F32', shape: [3], data: Float32Array.of(1, 2, 3) } } as const;
+    const file = encodeSafetensors(tensors);
+    const pool = Buffer.alloc(file.length + 24);
+    pool.set(file, 16);
+    assert.deepEqual(decodeSafetensors(pool.subarray(16, 16 + file.length)).tensors, tensors);
+  });
+
   it('refuses to write a shape that does not fit its data', () => {
     assert.throws(() => encodeSafetensors({ x: { dtype: 'F32', shape: [2], data: new Float32Array(3) } }), RangeError);
   });
