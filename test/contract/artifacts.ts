@@ -1,0 +1,78 @@
+/** What every artifact store does, wherever the bytes are. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { ArtifactStore } from '../../src/artifacts/store.ts';
+import { NoisefoldError, type ErrorCode } from '../../src/base/errors.ts';
+import { sha256 } from '../../src/base/hash.ts';
+
+export const rejectsWith =
+  (code: ErrorCode) =>
+  (error: unknown): boolean =>
+    error instanceof NoisefoldError && error.code === code;
+
+export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+export function artifactsContract(name: string, open: () => ArtifactStore): void {
+  describe(`${name} artifacts`, () => {
+    it('give back the bytes, under their SHA-256', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.uint8Array({ maxLength: 5_000 }), async (bytes) => {
+          const artifacts = open();
+          const hash = await artifacts.put(bytes);
+          assert.equal(hash, sha256(bytes));
+          assert.deepEqual(new Uint8Array(await artifacts.get(hash)), bytes);
+        }),
+        { numRuns: 30 },
+      );
+    });
+
+    it('hold a part of a larger buffer as that part', async () => {
+      const artifacts = open();
+      const hash = await artifacts.put(bytesOf('abcdef').subarray(2, 4));
+      assert.equal(new TextDecoder().decode(await artifacts.get(hash)), 'cd');
+    });
+
+    it('have what was put, once, until it is deleted', async () => {
+      const artifacts = open();
+      const hashes = [];
+      for (const text of ['one', 'two', 'two', '']) hashes.push(await artifacts.put(bytesOf(text)));
+      assert.deepEqual(await artifacts.list(), [...new Set(hashes)].sort());
+      const [one = '', two = ''] = hashes;
+      await artifacts.delete(one);
+      await artifacts.delete(one);
+      assert.deepEqual([await artifacts.has(one), await artifacts.has(two)], [false, true]);
+      assert.equal((await artifacts.list()).length, 2);
+      await assert.rejects(artifacts.get(one), rejectsWith('ARTIFACT_NOT_FOUND'));
+    });
+
+    it('know nothing of what was never put, nor of names that are no hashes', async () => {
+      const artifacts = open();
+      await artifacts.put(bytesOf('a neighbour'));
+      for (const hash of [sha256('never'), '', '..', '../'.repeat(21) + 'x', sha256('never').toUpperCase()]) {
+        assert.equal(await artifacts.has(hash), false);
+        await assert.rejects(artifacts.get(hash), rejectsWith('ARTIFACT_NOT_FOUND'));
+        await artifacts.delete(hash);
+      }
+      assert.equal((await artifacts.list()).length, 1);
+    });
+
+    it('take the same blob from many at once', async () => {
+      const artifacts = open();
+      const bytes = new Uint8Array(200_000).fill(7);
+      const hashes = await Promise.all(Array.from({ length: 20 }, () => artifacts.put(bytes)));
+      assert.deepEqual(new Set(hashes), new Set([sha256(bytes)]));
+      assert.deepEqual(await artifacts.list(), [sha256(bytes)]);
+      assert.deepEqual(new Uint8Array(await artifacts.get(sha256(bytes))), bytes);
+    });
+
+    it('do not change with the buffers that went in or came out', async () => {
+      const artifacts = open();
+      const bytes = bytesOf('before');
+      const hash = await artifacts.put(bytes);
+      bytes.fill(0);
+      (await artifacts.get(hash)).fill(1);
+      assert.equal(new TextDecoder().decode(await artifacts.get(hash)), 'before');
+    });
+  });
+}
