@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { corruptionCsv, historyCsv, learningCurveCsv, timingsCsv } from '../../src/report/csv.ts';
+import { leaderboard } from '../../src/report/leaderboard.ts';
+import { reportMarkdown } from '../../src/report/markdown.ts';
+import { shortNames } from '../../src/report/model.ts';
+import { verdict } from '../../src/report/verdict.ts';
+import { difference, ranked, ranking, report } from './fixtures.ts';
+
+const seconds = new Map([['trial-0003', 34]]);
+const lines = (text: string): string[] => text.split('\n');
+
+describe('short names of searched parameters', () => {
+  it('say what is searched, in the words of a table head', () => {
+    const paths = ['noise.numerical', 'noise.levels.3-8', 'noise.columns.a.b', 'model.units', 'training.learningRate'];
+    const names = shortNames([Object.fromEntries(paths.map((path) => [path, 1]))]);
+    assert.deepEqual([...names.values()], ['numerical p', '3-8 levels p', 'a.b p', 'units', 'learningRate']);
+  });
+
+  it('stay whole where two would be the same', () => {
+    const names = shortNames([{ 'noise.numerical': 1 }, { 'noise.columns.numerical': 1, 'model.units': 1 }]);
+    assert.deepEqual([...names.values()], ['noise.numerical', 'noise.columns.numerical', 'units']);
+  });
+});
+
+describe('leaderboard', () => {
+  it('shows trials and baselines in order, with ties, differences and gains', () => {
+    assert.deepEqual(lines(leaderboard({ ranking, seconds })).slice(0, 7), [
+      '     trial        numerical p  learningRate  RMSE              to the best           to untrained   to raw  alpha  time',
+      '1    trial-0003          0.25        0.0003  0.1131 ± 0.00038                             −10.4 %  −36.5 %     10  0:34',
+      '2 =  trial-0001          0.25        0.0003  0.1133 ± 0.00038  +0.000200 ± 0.000050       −10.2 %  −36.4 %     10',
+      '3    trial-0002          0.25        0.0003  0.1201 ± 0.00038  +0.0070 ± 0.0017            −4.8 %  −32.6 %     10',
+      '4    untrained-1                             0.1262 ± 0.00038  +0.0131 ± 0.0033                    −29.1 %     10',
+      '5    raw                                     0.1781 ± 0.00038  +0.065 ± 0.016                                  10',
+      '',
+    ]);
+  });
+
+  it('keeps to the width, down to rank, trial and score', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 34, max: 140 }), (width) => {
+        for (const line of lines(leaderboard({ ranking, seconds, width }))) assert.ok(line.length <= width, line);
+      }),
+      { numRuns: 25 },
+    );
+    assert.equal(lines(leaderboard({ ranking, seconds, width: 34 }))[0], '     trial        RMSE');
+    assert.match(lines(leaderboard({ ranking, seconds, width: 80 }))[0] ?? '', /numerical p .* to untrained$/);
+  });
+
+  it('shows the first trials of many, and all baselines', () => {
+    const table = lines(leaderboard({ ranking, seconds, top: 1 }));
+    assert.deepEqual(
+      table.slice(1, 5).map((line) => line.split(/\s+/)[1]),
+      ['trial-0003', 'untrained-1', 'raw', '2'],
+    );
+    assert.equal(table[4], 'and 2 more in ranking.csv');
+  });
+
+  it('gives many parameters one column', () => {
+    const parameters = Object.fromEntries(['a', 'b', 'c', 'd', 'e\n'].map((name) => [`noise.columns.${name}`, 0.123456]));
+    const table = leaderboard({ ranking: [ranked('trial-0001', 1, 0.1, { parameters })], seconds });
+    assert.match(lines(table)[1] ?? '', /a p 0.1235, b p 0.1235, c p 0.1235, d p 0.1235, e {1,2}p 0.1235/);
+  });
+
+  it('paints the best and dims the baselines without moving a column', () => {
+    const mark = (name: string) => (text: string) => `\x1b[${name}m${text}\x1b[39m`;
+    const paint = { bold: mark('1'), dim: mark('2'), green: mark('32'), cyan: mark('36'), red: mark('31') };
+    const painted = leaderboard({ ranking, seconds, paint });
+    const plain = painted.replace(/\x1b\[\d+m/g, '');
+    assert.equal(plain, leaderboard({ ranking, seconds }));
+    assert.match(painted, /\x1b\[32mtrial-0003/);
+    assert.match(painted, /\x1b\[2mraw/);
+  });
+
+  it('is empty where nothing was scored', () => {
+    assert.equal(leaderboard({ ranking: [], seconds }), '');
+  });
+});
+
+describe('verdict', () => {
+  const text = (...trials: Parameters<typeof verdict>[0]): string => verdict(trials).join(' ');
+
+  it('compares the best trial with both baselines, counts ties, and says that the score is optimistic', () => {
+    const said = text(...ranking);
+    assert.match(
+      said,
+      /^trial-0003 is 10\.4 % better than the untrained network \(p = 0\.003\) and 36\.5 % better than ridge on the raw inputs \(p < 0\.001\)\./,
+    );
+    assert.match(said, /1 other trial ties with it/);
+    assert.match(said, /optimistic/);
+  });
+
+  it('does not call a gain certain that the folds do not show', () => {
+    assert.match(
+      text(ranked('trial-1', 1, 0.12, { toUntrained: difference(-0.001, 0.21) })),
+      /\(p = 0\.21: within the noise of the folds\)/,
+    );
+  });
+
+  it('says so when a baseline leads', () => {
+    const said = text(ranked('raw', 1, 0.1), ranked('trial-1', 2, 0.12, { toRaw: difference(0.02), toUntrained: undefined }));
+    assert.equal(
+      said,
+      'trial-1 is 20.0 % worse than ridge on the raw inputs (p = 0.003). No trial beats ridge on the raw inputs (raw).',
+    );
+  });
+
+  it('takes a larger AUC for the better one', () => {
+    const binary = { metric: 'auc', toRaw: undefined } as const;
+    assert.match(text(ranked('trial-1', 1, 0.9, { ...binary, toUntrained: difference(0.09) })), /is 11\.1 % better/);
+  });
+
+  it('says nothing without a trained trial', () => {
+    assert.deepEqual(verdict([ranked('raw', 1, 0.1)]), []);
+  });
+});
+
+/** Rows of every table in a page, split at the bars that are not escaped. */
+const tableRows = (page: string): string[][] =>
+  lines(page)
+    .filter((line) => line.startsWith('|'))
+    .map((line) => line.split(/(?<!\\)\|/).slice(1, -1));
+
+describe('report.md', () => {
+  it('has a section for everything that there is to say', () => {
+    const page = reportMarkdown(
+      report({ failures: [{ trial: 'trial-0009', code: 'TRAIN_DIVERGED', message: 'NaN' }], warnings: ['careful'] }),
+    );
+    assert.deepEqual(
+      lines(page).filter((line) => line.startsWith('#')),
+      [
+        '# diamonds',
+        '## Warnings',
+        '## Protocol',
+        '## Ranking',
+        '## Parameters of trial-0003',
+        '## What the noise of trial-0003 changed',
+        '## With fewer labels',
+        '## Failures',
+        '## Using it',
+      ],
+    );
+    for (const part of [
+      '**trial-0003: RMSE of log(price) 0.1131 ± 0.00038**',
+      'it never saw a target',
+      '53,940 rows, 43,940 of them with a target (price); 9 columns, encoded as 26 inputs. 2-fold cross-validation.',
+      '| 2 = | trial-0001 | numerical p 0.25, learningRate 0.0003 | 0.1133 ± 0.00038 | +0.000200 ± 0.000050 | −10.2 % | −36.4 % | 10 |  |',
+      '| cut | 0.6 | 43.2 % |',
+      '| 200 | 0.3000 ± 0.010 | 0.2000 ± 0.010 |',
+      '| 1,000 |  | 0.2000 ± 0.010 |',
+      '| trial-0009 | TRAIN_DIVERGED | NaN |',
+      'noisefold features --model runs/diamonds/best --data FILE',
+    ])
+      assert.ok(page.includes(part), part);
+  });
+
+  it('leaves out what there is nothing to say about', () => {
+    const page = reportMarkdown(report({ ranking: [], corruption: [], learningCurve: [] }));
+    assert.deepEqual(
+      lines(page).filter((line) => line.startsWith('#')),
+      ['# diamonds', '## Protocol'],
+    );
+    assert.match(page, /No trial was scored/);
+  });
+
+  it('has well-formed tables whatever columns and messages are called', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('|', '\\', '\n', '`', '<b>', '*', '_', 'a', ' ') }), (name) => {
+        const page = reportMarkdown(
+          report({
+            corruption: [{ column: name, nominal: 0.5, effective: 0.5 }],
+            failures: [{ trial: 't', code: 'INTERNAL', message: name }],
+            warnings: [name],
+          }),
+        );
+        const widths = new Set(tableRows(page).map((cells) => cells.length));
+        assert.deepEqual([...widths].sort(), [2, 3, 9]);
+        assert.ok(!page.includes('<b>'));
+      }),
+    );
+  });
+
+  it('quotes names for the shell', () => {
+    const page = reportMarkdown(report({ target: { column: "it's $5", task: 'regression', transform: 'none' } }), 'my runs/x');
+    assert.ok(page.includes(`--model 'my runs/x/best'`));
+    assert.ok(page.includes(`--target 'it'\\''s $5'`));
+  });
+
+  it('shows the first twenty trials of many', () => {
+    const many = Array.from({ length: 30 }, (_, i) => ranked(`trial-${i + 1}`, i + 1, 0.1 + i / 100));
+    assert.match(reportMarkdown(report({ ranking: many })), /10 more in ranking\.csv/);
+  });
+});
+
+describe('CSV tables', () => {
+  it('hold numbers that read back to the same double', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.double({ noNaN: true }), fc.double({ noNaN: true }))), (rows) => {
+        const csv = historyCsv(
+          rows.map(([loss, learningRate], epoch) => ({ epoch, step: 7, loss, learningRate, corruption: 0 })),
+        );
+        const read = lines(csv)
+          .slice(1, -1)
+          .map((line) => line.split(',').map(Number));
+        assert.deepEqual(
+          read,
+          rows.map(([loss, learningRate], i) => [i + 1, 7, loss + 0, learningRate + 0, 0]),
+        );
+      }),
+    );
+  });
+
+  it('quote what needs quotes, and leave out what is not there', () => {
+    const row = { trial: 'trial-1', attempts: 2, worker: 'a "b", c', seconds: 1.5, engine: 'onnx' };
+    assert.equal(
+      timingsCsv([row, { ...row, worker: undefined }]),
+      'trial,attempts,worker,seconds,engine\ntrial-1,2,"a ""b"", c",1.5,onnx\ntrial-1,2,,1.5,onnx\n',
+    );
+    assert.equal(corruptionCsv([{ column: 'x\ny', nominal: 0.5, effective: NaN }]), 'column,nominal,effective\n"x\ny",0.5,\n');
+  });
+
+  it('have one row a point of a learning curve', () => {
+    const points = [200, 1000].map((labels) => ({ labels, draws: 5, mean: 0.25, standardError: 0.01 }));
+    assert.equal(
+      learningCurveCsv([{ name: 'raw', points }]),
+      'features,labels,draws,mean,standardError\nraw,200,5,0.25,0.01\nraw,1000,5,0.25,0.01\n',
+    );
+  });
+});

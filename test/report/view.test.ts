@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { viewOf, type StudyView } from '../../src/report/view.ts';
+import { defaultPolicy, type State, type TaskState, type WorkerState } from '../../src/scheduler/types.ts';
+import { planOf, progress, result, taskState, workerState } from './fixtures.ts';
+
+const stateOf = (tasks: readonly TaskState[], workers: readonly WorkerState[] = []): State => ({
+  phase: 'running',
+  policy: defaultPolicy,
+  tasks: new Map(tasks.map((task) => [task.task.id, task])),
+  workers: new Map(workers.map((worker) => [worker.id, worker])),
+});
+const see = (tasks: readonly TaskState[], workers: readonly WorkerState[] = [], metric: 'rmse' | 'auc' = 'rmse'): StudyView =>
+  viewOf({
+    study: 's',
+    plan: planOf(...tasks.map(({ task }) => task.trial)),
+    state: stateOf(tasks, workers),
+    metric,
+    nowMs: 101_000,
+    startedMs: 1_000,
+  });
+
+const done = (id: string, ...rmse: number[]): TaskState => taskState(id, { status: 'done', attempt: 1, result: result(rmse) });
+const running = (id: string, worker: string, change = progress()): TaskState =>
+  taskState(id, { status: 'running', attempt: 1, worker, progress: change });
+
+describe('view of a running study', () => {
+  it('counts every trial once, baselines apart', () => {
+    const task = fc.constantFrom('pending', 'leased', 'running', 'done', 'failed' as const);
+    fc.assert(
+      fc.property(fc.array(task), fc.array(task, { maxLength: 2 }), (trained, untrained) => {
+        const tasks = [
+          ...trained.map((status, i) => taskState(`trial-${i}`, { status })),
+          ...untrained.map((status, i) => taskState(`untrained-${i}`, { status })),
+        ];
+        const { trials, baselines } = see(tasks);
+        for (const [counts, statuses] of [
+          [trials, trained],
+          [baselines, untrained],
+        ] as const) {
+          const of = (...names: string[]): number => statuses.filter((status) => names.includes(status)).length;
+          assert.deepEqual(counts, {
+            pending: of('pending'),
+            running: of('leased', 'running'),
+            done: of('done'),
+            failed: of('failed'),
+            total: statuses.length,
+          });
+        }
+      }),
+    );
+  });
+
+  it('compares the best trained trial with both baselines, at the best alpha', () => {
+    const tasks = [
+      done('raw', 0.2, 0.2),
+      done('untrained-1', 0.16, 0.14),
+      done('untrained-2', 0.13, 0.12),
+      done('trial-1', 0.11, 0.09),
+    ];
+    const view = see([...tasks, done('trial-2', 0.3, 0.3), taskState('trial-3')]);
+    assert.equal(view.best?.trial, 'trial-1');
+    assert.ok(Math.abs(view.best.score - 0.1) < 1e-12);
+    assert.deepEqual([view.raw?.trial, view.untrained?.trial], ['raw', 'untrained-2']);
+    assert.ok(Math.abs((view.raw?.change ?? 0) + 0.5) < 1e-12);
+    assert.ok(Math.abs((view.untrained?.change ?? 0) - (0.1 - 0.125) / 0.125) < 1e-12);
+  });
+
+  it('takes the larger score for AUC', () => {
+    const view = see([done('raw', 0.4), done('trial-1', 0.3), done('trial-2', 0.2)], [], 'auc');
+    assert.equal(view.best?.trial, 'trial-2');
+    assert.ok(Math.abs((view.raw?.change ?? 0) - 0.2 / 0.6) < 1e-12);
+  });
+
+  it('has baselines without a gain before the first trial is done', () => {
+    const view = see([done('raw', 0.2), taskState('trial-1')]);
+    assert.equal(view.best, undefined);
+    assert.deepEqual(view.raw, { trial: 'raw', score: 0.2, change: undefined });
+    assert.equal(view.untrained, undefined);
+  });
+
+  it('has a row for every worker, also for those without work', () => {
+    const tasks = [
+      running('trial-1', 'a'),
+      running('trial-2', 'b', progress({ phase: 'scoring', step: 1000 })),
+      taskState('trial-3', { status: 'leased', worker: 'c' }),
+    ];
+    const workers = [workerState('a', 'trial-1'), workerState('b', 'trial-2'), workerState('c', 'trial-3'), workerState('d')];
+    assert.deepEqual(
+      see(tasks, [...workers, workerState('e', undefined, { draining: true })]).workers.map((row) => [
+        row.name,
+        row.trial,
+        row.phase,
+        row.epoch,
+        row.share,
+      ]),
+      [
+        ['local-a', 'trial-1', 'training', 6, 0.5],
+        ['local-b', 'trial-2', 'scoring', undefined, 1],
+        ['local-c', 'trial-3', 'starting', undefined, 0],
+        ['local-d', undefined, 'idle', undefined, 0],
+        ['local-e', undefined, 'draining', undefined, 0],
+      ],
+    );
+  });
+
+  it('counts epochs from one, and never past the last', () => {
+    const epochAt = (epoch: number): number | undefined =>
+      see([running('trial-1', 'a', progress({ epoch }))], [workerState('a', 'trial-1')]).workers[0]?.epoch;
+    assert.deepEqual([0, 9, 10].map(epochAt), [1, 10, 10]);
+  });
+
+  it('does not take an unknown rate for a standstill', () => {
+    const view = see(
+      [running('trial-1', 'a', progress({ rowsPerSecond: 0, secondsLeft: undefined }))],
+      [workerState('a', 'trial-1')],
+    );
+    assert.equal(view.workers[0]?.rowsPerSecond, undefined);
+    assert.equal(view.left, undefined);
+  });
+
+  it('tells failures with their reasons, but not those that get another attempt', () => {
+    const error = { code: 'TRAIN_DIVERGED', message: 'loss is NaN', retryable: false };
+    const view = see([
+      taskState('trial-1', { status: 'failed', error }),
+      taskState('trial-2', { status: 'pending', attempt: 1, error }),
+    ]);
+    assert.deepEqual(view.failures, [{ trial: 'trial-1', code: 'TRAIN_DIVERGED', message: 'loss is NaN' }]);
+    assert.equal(view.rows[1]?.error?.code, 'TRAIN_DIVERGED');
+  });
+
+  it('measures the time since the start in seconds', () => {
+    assert.equal(see([]).elapsed, 100);
+  });
+
+  describe('time left', () => {
+    const half = (id: string, worker: string): TaskState => running(id, worker, progress({ step: 500, rowsPerSecond: 5_000 }));
+
+    it('is the rows to go over the rates of all workers', () => {
+      // 500 + 500 + 1000 steps of 100 rows at 2 x 5,000 rows/s.
+      const tasks = [half('trial-1', 'a'), half('trial-2', 'b'), taskState('trial-3')];
+      assert.equal(see(tasks, [workerState('a', 'trial-1'), workerState('b', 'trial-2')]).left, 20);
+    });
+
+    it('is never less than the slowest running task needs', () => {
+      const slow = running('trial-1', 'a', progress({ rowsPerSecond: 5_000, secondsLeft: 60 }));
+      assert.equal(see([slow], [workerState('a', 'trial-1')]).left, 60);
+    });
+
+    it('counts a worker that scores as one that will train again while there is work', () => {
+      const tasks = [
+        half('trial-1', 'a'),
+        running('trial-2', 'b', progress({ phase: 'scoring', step: 1000 })),
+        taskState('trial-3'),
+      ];
+      assert.equal(see(tasks, [workerState('a', 'trial-1'), workerState('b', 'trial-2')]).left, 15);
+    });
+
+    it('goes by finished tasks when no worker trains at this moment', () => {
+      // 1,000 steps of 100 rows took 34 s.
+      assert.equal(see([done('trial-1', 0.1), taskState('trial-2')], [workerState('a')]).left, 34);
+    });
+
+    it('starts from the checkpoint of a task that waits', () => {
+      const waiting = taskState('trial-2', { checkpoint: { hash: 'h', step: 500 } });
+      assert.equal(see([done('trial-1', 0.1), waiting], [workerState('a')]).left, 17);
+    });
+
+    it('is unknown before there is a rate, and without workers', () => {
+      assert.equal(see([taskState('trial-1')], [workerState('a')]).left, undefined);
+      assert.equal(see([done('trial-1', 0.1), taskState('trial-2')]).left, undefined);
+    });
+  });
+});
