@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { inspectTable, renderDescription } from '../../src/dataset/describe.ts';
+import { inferColumns } from '../../src/dataset/infer.ts';
+import { csv, refusal, tableOf } from './tables.ts';
+
+const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const roleOf = (column: readonly (number | string | null)[]): string | undefined =>
+  inferColumns([tableOf({ v: column })])[0]?.role;
+
+describe('roles', () => {
+  it('are categorical for text and for two different values, else numerical', () => {
+    assert.equal(roleOf(['a', 'b', 'c']), 'categorical');
+    assert.equal(roleOf([0, 1, 1, null]), 'categorical');
+    assert.equal(roleOf([0, 1, 2]), 'numerical');
+    assert.equal(roleOf(['007', '010', '099']), 'categorical');
+  });
+
+  it('are what the configuration says: target, id, drop and kinds, in this order', () => {
+    const facts = inferColumns([tableOf({ y: [1, 2], i: [1, 2], d: [1, 2], k: [1, 2], n: [1, 2] })], {
+      target: { column: 'y' },
+      id: 'i',
+      drop: ['d', 'i'],
+      kinds: { k: 'categorical', n: 'numerical', d: 'numerical' },
+    });
+    assert.deepEqual(
+      facts.map(({ role }) => role),
+      ['target', 'id', 'dropped', 'categorical', 'numerical'],
+    );
+  });
+
+  it('refuse a name that the data lack, and suggest the nearest', () => {
+    const table = tableOf({ carat: [1, 2], price: [1, 2] });
+    for (const config of [
+      { target: { column: 'prize' } },
+      { id: 'prcie' },
+      { drop: ['Price'] },
+      { kinds: { pric: 'categorical' as const } },
+    ])
+      assert.throws(() => inferColumns([table], config), refusal('DATA_UNKNOWN_COLUMN', 't.csv', /"price"/));
+    assert.throws(() => inferColumns([table], { id: 'zzz' }), refusal('DATA_UNKNOWN_COLUMN', 't.csv', /carat, price/));
+  });
+});
+
+describe('what a column cannot be used for', () => {
+  const problemIn = (text: string, kinds: Record<string, 'categorical' | 'numerical'> = {}): unknown =>
+    inferColumns([csv(text)], { kinds }).find(({ problem }) => problem !== undefined)?.problem;
+
+  it('is anything, if it has no value', () => {
+    assert.ok(refusal('DATA_ALL_MISSING', 't.csv', /drop/)(problemIn('a,b\n1,\n2,\n')));
+  });
+
+  it('is numbers, if text stands among them: declared or for the most part', () => {
+    const mixed = 'a,b\n1,1.5\n2,2.5\n3,n/a\n4,4.5\n';
+    assert.ok(refusal('DATA_NOT_NUMERIC', 't.csv:4:3', /"n\/a".*missing/)(problemIn(mixed)));
+    assert.ok(refusal('DATA_NOT_NUMERIC', 't.csv:2:1', /"x"/)(problemIn('a,b\nx,1\ny,2\n3,3\n', { a: 'numerical' })));
+    assert.equal(problemIn(mixed, { b: 'categorical' }), undefined);
+    assert.equal(problemIn('a,b\nx,1\ny,2\n3,3\n'), undefined);
+  });
+
+  it('is numbers, if NaN or an infinity stands among them', () => {
+    for (const text of ['NaN', 'inf', '-Infinity', '1e999'])
+      assert.ok(refusal('DATA_NOT_FINITE', 't.csv:3:3', /missing/)(problemIn(`a,b\n1,1.5\n2,${text}\n3,2.5\n`)), text);
+  });
+
+  it('is a category, if every row has another one', () => {
+    const text = `name,b\n${count(25)
+      .map((i) => `n${i},${i}`)
+      .join('\n')}\n`;
+    assert.ok(refusal('DATA_LEVELS', 't.csv', /data.id: name/)(problemIn(text)));
+  });
+});
+
+describe('inspecting a table', () => {
+  const n = 400;
+  const table = tableOf({
+    ride_id: count(n).map((i) => `r${i}`),
+    row: count(n),
+    hour: count(n).map((i) => i % 24),
+    'wind speed': count(n).map((i) => (i % 7 === 0 ? null : i / 8)),
+    city: count(n).map((i) => (i % 9 === 0 ? '?' : `c${i % 5}`)),
+    void: count(n).map(() => null),
+  });
+
+  it('never refuses: what cannot be used is among the warnings', () => {
+    const { columns } = inspectTable(table);
+    const warnings = Object.fromEntries(columns.map((column) => [column.name, column.warnings.join(' ')]));
+    assert.match(warnings['ride_id'] ?? '', /DATA_LEVELS.*looks like an id/s);
+    assert.match(warnings['row'] ?? '', /looks like an id/);
+    assert.match(warnings['hour'] ?? '', /24 different whole numbers/);
+    assert.match(warnings['city'] ?? '', /"\?"/);
+    assert.match(warnings['void'] ?? '', /DATA_ALL_MISSING/);
+    assert.equal(warnings['wind speed'], '');
+  });
+
+  it('counts levels and missing values, and shows the range', () => {
+    const wind = inspectTable(table).columns.find(({ name }) => name === 'wind speed');
+    assert.deepEqual([wind?.levels, wind?.missing, wind?.min, wind?.max], [342, 58, 1 / 8, 398 / 8]);
+  });
+
+  it('ends with a snippet of configuration that does what the hints say', () => {
+    const { override } = inspectTable(table);
+    assert.deepEqual(parse(override), { data: { id: 'ride_id', drop: ['row', 'void'], kinds: { hour: 'categorical' } } });
+    assert.ok(renderDescription(inspectTable(table)).includes(override));
+  });
+});
