@@ -101,18 +101,22 @@ export function loss(
   const maskLogits = head('mask_predictor', hidden);
   const reconstruction = head('reconstructor', tf.concat([hidden, maskLogits], 1));
   const cellWeights = tf.add(tf.mul(mask, 2 * emphasis - 1), 1 - emphasis);
-  const part = (x: tf.Tensor, kind: 'binary' | 'numerical'): tf.Tensor =>
-    binary === 0 || numerical === 0 ? x : tf.split(x, [binary, numerical], 1)[kind === 'binary' ? 0 : 1]!;
+  /** The binary and the numerical columns. Called once a tensor: the gradient of a split is then one concat, without padding. */
+  const parts = (x: tf.Tensor): [tf.Tensor, tf.Tensor] =>
+    binary === 0 || numerical === 0 ? [x, x] : (tf.split(x, [binary, numerical], 1) as [tf.Tensor, tf.Tensor]);
+  const [binaryLogits, numericalOutputs] = parts(reconstruction);
+  const [binaryLabels, numericalTargets] = parts(clean);
+  const [binaryWeights, numericalWeights] = parts(cellWeights);
 
   const sources = categoricalSources + numericalSources;
   let total: tf.Tensor = tf.mul(tf.mean(binaryCrossEntropy(maskLogits, mask)), maskWeight);
   if (binary > 0) {
-    const errors = binaryCrossEntropy(part(reconstruction, 'binary'), part(clean, 'binary'));
-    total = tf.add(total, tf.mul(tf.mean(tf.mul(part(cellWeights, 'binary'), errors)), categoricalSources / sources));
+    const errors = binaryCrossEntropy(binaryLogits, binaryLabels);
+    total = tf.add(total, tf.mul(tf.mean(tf.mul(binaryWeights, errors)), categoricalSources / sources));
   }
   if (numerical > 0) {
-    const errors = tf.squaredDifference(part(reconstruction, 'numerical'), part(clean, 'numerical'));
-    total = tf.add(total, tf.mul(tf.mean(tf.mul(part(cellWeights, 'numerical'), errors)), numericalSources / sources));
+    const errors = tf.squaredDifference(numericalOutputs, numericalTargets);
+    total = tf.add(total, tf.mul(tf.mean(tf.mul(numericalWeights, errors)), numericalSources / sources));
   }
   return total;
 }

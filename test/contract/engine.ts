@@ -1,11 +1,11 @@
 /** What every engine must do, whatever runs it. The cpu engine is the oracle: it is tfjs, operation by operation. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { sequence, stream } from '../../src/base/rng.ts';
 import { cpuEngine } from '../../src/engine/eager/engine.ts';
-import type { Batch, Engine, TrainingSession, TrainingState } from '../../src/engine/engine.ts';
+import type { Engine, TrainingSession, TrainingState } from '../../src/engine/engine.ts';
 import { featureWidth, initialState, inputWidth, offsets, parameterSpecs } from '../../src/model/parameters.ts';
 import type { NetworkSpec } from '../../src/model/types.ts';
+import { batchOf } from '../model/batch.ts';
 
 const loss = { emphasis: 0.75, maskWeight: 2 };
 const columns = { binary: 5, numerical: 3, categoricalSources: 2, numericalSources: 3, loss };
@@ -56,17 +56,6 @@ export const cases: readonly Case[] = [
     batchSize: 4,
   },
 ];
-
-/** Rows with binary and numerical columns, about half of whose cells come from the next row. */
-export function batchOf({ binary, numerical }: NetworkSpec, batchSize: number, seed: number): Batch {
-  const width = binary + numerical;
-  const draw = sequence(stream(seed, 'batch'));
-  const clean = Float32Array.from({ length: batchSize * width }, (_, i) =>
-    i % width < binary ? Number(draw() < 0.3) : 4 * draw() - 2,
-  );
-  const noisy = clean.map((value, i) => (draw() < 0.5 ? (clean[(i + width) % clean.length] ?? 0) : value));
-  return { clean, noisy, mask: clean.map((value, i) => Number(value !== noisy[i])) };
-}
 
 const learningRate = (step: number): number => 3e-4 * 0.9 ** step;
 
