@@ -82,6 +82,11 @@ describe('a sample', () => {
       assert.equal(new Set(sample(space, sampler, 2000, 1).map(({ a }) => a)).size, 2000);
     });
 
+    it(`of ${sampler} ends where a range holds but a few numbers`, () => {
+      const space = [dimension('a', { uniform: [1, 1 + 2 ** -51] })];
+      assert(sample(space, sampler, 50, 1).length <= 3);
+    });
+
     it(`of ${sampler} over nothing is one trial`, () => {
       assert.deepEqual(sample([], sampler, 12, 1), [{}]);
     });
