@@ -61,8 +61,12 @@ export function openToWrite(path: string): OpenDatabase {
       return {
         database,
         close: () => {
-          // So that the file is complete without its log, whether or not a reader keeps the log open.
-          database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+          try {
+            // So that the file is complete without its log, whether or not a reader keeps the log open.
+            database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+          } catch {
+            // The disk is full, say. Nothing is lost: the log stays, and the next to open reads it.
+          }
           database.close();
           lock.close();
         },

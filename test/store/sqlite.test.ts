@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { NoisefoldError, type ErrorCode } from '../../src/base/errors.ts';
-import { openToWrite } from '../../src/store/database.ts';
+import { openToWrite, transaction } from '../../src/store/database.ts';
 import { fromJson, toJson } from '../../src/store/rows.ts';
 import { openStore } from '../../src/store/sqlite.ts';
 import { change, plan, study, taskAt } from '../contract/store.ts';
@@ -112,6 +112,25 @@ describe('an SQLite store', () => {
     assert.throws(() => openStore(path), code('STORE_FAILED'));
     rmSync(path);
     openStore(path).close();
+  });
+
+  it('reports a full disk as such, keeps what was committed before, and can still be closed', () => {
+    const path = newPath();
+    const { database, close } = openToWrite(path);
+    const { page_count: pages } = database.prepare('PRAGMA page_count').get() as { page_count: number };
+    database.exec(`PRAGMA max_page_count = ${pages + 2}`);
+    const write = (name: string): void =>
+      transaction(database, path, () => {
+        database.prepare("INSERT INTO study VALUES (1, ?, '', '', '', 0, '')").run(name);
+      });
+    assert.throws(() => write('x'.repeat(100_000)), code('DISK_FULL'));
+    write('fits');
+    // A checkpoint fails within a transaction, as it does on a full disk.
+    database.exec("BEGIN IMMEDIATE; UPDATE study SET name = 'uncommitted'");
+    close();
+    const store = openStore(path);
+    assert.equal(store.study()?.name, 'fits');
+    store.close();
   });
 
   it('says STORE_FAILED when it is used after closing', () => {
