@@ -12,11 +12,11 @@ export interface ColumnBuilder {
 const powersOfTen = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 
 /**
- * The number in bytes [begin, end) if it is a plain decimal of at most 15 digits, else NaN, which decides nothing. Mantissa and power of ten
- * are then exact in float64, so that their quotient is the nearest float64 (W. D. Clinger, "How to read floating point numbers
+ * The number in bytes [begin, end) if it is a decimal without an exponent, else NaN, which decides nothing. Up to 15 digits, mantissa and
+ * power of ten are exact in float64, so that their quotient is the nearest float64 (W. D. Clinger, "How to read floating point numbers
  * accurately", 1990).
  */
-function shortDecimal(file: Uint8Array, begin: number, end: number): number {
+function plainDecimal(file: Buffer, begin: number, end: number): number {
   let at = begin;
   const negative = file[at] === 0x2d;
   if (negative) at++;
@@ -32,10 +32,13 @@ function shortDecimal(file: Uint8Array, begin: number, end: number): number {
     } else if (digit === -2 && point < 0) point = at;
     else return NaN;
   }
-  if (digits === 0 || digits > 15 || (file[first] === 0x30 && digits > 1 && point !== first + 1)) return NaN;
+  if (digits === 0 || (file[first] === 0x30 && digits > 1 && point !== first + 1)) return NaN;
+  if (digits > 15) return point < 0 ? NaN : finite(Number(file.toString('latin1', begin, end)));
   const value = point < 0 ? mantissa : mantissa / powersOfTen[end - 1 - point]!;
   return negative ? -value : value;
 }
+
+const finite = (value: number): number => (Number.isFinite(value) ? value : NaN);
 
 /** At most so many distinct texts of a column are kept to share their strings. */
 const sharedTexts = 65536;
@@ -80,7 +83,7 @@ export function columnBuilder(
   let notNumber: FilePosition | undefined;
 
   function numberOf(span: FieldSpan): number | undefined {
-    const value = shortDecimal(file, span.begin, span.end);
+    const value = plainDecimal(file, span.begin, span.end);
     if (value === value && !missingNumbers.has(value)) return value;
     const text = fieldText(file, span);
     return isMissing(text) ? NaN : plainNumberIn(text);
