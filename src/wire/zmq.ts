@@ -1,11 +1,11 @@
 /**
  * The transports over ZeroMQ: one ROUTER for the coordinator, a DEALER for each worker, one message a frame.
  *
- * The ROUTER gives each connection a random id, which is the peer id (a worker cannot choose it, so it cannot take another's). A worker
- * that reconnects is a new peer; the coordinator asks a peer that it does not know to introduce itself. ROUTER sends never block: what is
- * for a peer that is gone or does not read is dropped, and leases take care of it. A DEALER sends only over a complete connection
- * (`immediate`), so what a worker says while the coordinator is away waits in its outbox. ZMTP heartbeats find connections that died
- * without a FIN.
+ * The ROUTER gives each connection an id, which is the peer id: unique while the ROUTER lives, not beyond (its numbers start anew), and not to
+ * be taken over by another connection (no `handover`). A worker that reconnects is a new peer; the coordinator asks a peer that it does not
+ * know to introduce itself. ROUTER sends never block: what is for a peer that is gone or does not read is dropped, and leases take care of
+ * it. A DEALER sends only over a complete connection (`immediate`), so what a worker says while the coordinator is away waits in its outbox.
+ * ZMTP heartbeats find connections that died without a FIN.
  */
 import { Dealer, Router, type SocketOptions } from 'zeromq';
 import { NoisefoldError } from '../base/errors.ts';
