@@ -12,7 +12,10 @@ describe('the loopback’s faults', () => {
         to === 'coordinator' && message.type === 'returned' ? (plan[message.attempt] ?? [0]) : [0],
     });
     const attempts: number[] = [];
-    loopback.coordinator.listen((_peer, message) => message.type === 'returned' && attempts.push(message.attempt), (_peer, reason) => assert.fail(reason));
+    loopback.coordinator.listen(
+      (_peer, message) => message.type === 'returned' && attempts.push(message.attempt),
+      (_peer, reason) => assert.fail(reason),
+    );
     const worker = loopback.connect();
     for (const attempt of [1, 2, 3, 4]) worker.send({ type: 'returned', task: 't', attempt });
     await until(() => attempts.length === 4, 'four deliveries');
@@ -28,7 +31,10 @@ describe('the loopback’s faults', () => {
     const workers = [loopback.connect(), loopback.connect()];
     workers.forEach((worker, index) => worker.listen((message) => got.push([index, message])));
     const peers: string[] = [];
-    loopback.coordinator.listen((peer) => peers.push(peer), (_peer, reason) => assert.fail(reason));
+    loopback.coordinator.listen(
+      (peer) => peers.push(peer),
+      (_peer, reason) => assert.fail(reason),
+    );
     for (const worker of workers) worker.send({ type: 'goodbye' });
     await until(() => peers.length === 2, 'both workers');
     cut = peers[0] ?? '';

@@ -91,7 +91,10 @@ describe('the ZeroMQ transport', () => {
   it('carries the goodbye of a process that ends at once', async () => {
     const coordinator = await bindCoordinator(anyPort);
     const heard: WorkerMessage[] = [];
-    coordinator.listen((_peer, message) => heard.push(message), (_peer, reason) => assert.fail(reason));
+    coordinator.listen(
+      (_peer, message) => heard.push(message),
+      (_peer, reason) => assert.fail(reason),
+    );
     const script = `
       import { connectWorker } from ${JSON.stringify(new URL('../../src/wire/zmq.ts', import.meta.url).href)};
       const worker = connectWorker({ address: ${JSON.stringify(coordinator.address)} });
