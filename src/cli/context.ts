@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { NoisefoldError } from '../base/errors.ts';
 import type { Clock, Log } from '../base/ports.ts';
+import { thousands } from '../base/units.ts';
 import { parseSweep, resolvePaths } from '../config/parse.ts';
 import type { DataConfig, EngineName, SweepConfig } from '../config/types.ts';
 import { type Prepared, prepareData } from '../dataset/prepare.ts';
@@ -34,6 +35,9 @@ export function terminalLog({ quiet, verbose }: CommonArguments): Log {
     },
   };
 }
+
+/** The default of --engine. */
+export const autoEngine: EngineName = 'auto';
 
 export interface Machine {
   readonly engine: Engine;
@@ -79,17 +83,20 @@ export interface StudyInputs {
  */
 export async function loadStudyInputs(path: string, log: Log, settings: readonly string[] = []): Promise<StudyInputs> {
   const { config, text } = await loadConfig(path, settings);
+  return { config, text, prepared: await loadData(config, log) };
+}
+
+/** Reads and prepares a study's data. Throws every DATA_ code. */
+export async function loadData(config: SweepConfig, log: Log): Promise<Prepared> {
   const tables = await readTables(config.data);
   const prepared = prepareData(tables, { data: config.data, folds: config.ridge.folds, seed: config.seed });
   const { data, trainRows, testRows, warnings } = prepared;
   for (const warning of warnings) log.log('warn', warning);
   const { sources, binary, numerical } = data.layout;
-  const rows = testRows === 0 ? `${trainRows} rows` : `${trainRows} + ${testRows} rows`;
-  log.log(
-    'info',
-    `${config.study}: ${rows}, ${sources.length} columns, ${binary + numerical} inputs (${binary} binary, ${numerical} numerical)`,
-  );
-  return { config, text, prepared };
+  const rows = testRows === 0 ? thousands(trainRows) : `${thousands(trainRows)} + ${thousands(testRows)}`;
+  const inputs = `${binary + numerical} inputs (${binary} binary, ${numerical} numerical)`;
+  log.log('info', `${config.study}: ${rows} rows, ${sources.length} columns, ${inputs}`);
+  return prepared;
 }
 
 /** The configuration alone, checked, with its paths resolved. Throws CONFIG_NOT_FOUND, CONFIG_INVALID, USAGE. */

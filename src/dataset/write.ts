@@ -167,6 +167,17 @@ export async function openParquet(path: string, ids: RowIds, width: number): Pro
   };
 }
 
+/** A text file, whole or not there, from chunks as they come. */
+export async function writeText(path: string, chunks: AsyncIterable<string>): Promise<void> {
+  const sink = await openSink(path);
+  try {
+    for await (const chunk of chunks) await sink.append(new TextEncoder().encode(chunk));
+    await sink.close();
+  } finally {
+    await sink.discard();
+  }
+}
+
 /** A CSV file of records with a header (RFC 4180: CRLF left out, as everyone does; quotes where a field needs them). */
 export interface CsvWriter {
   /** Numbers as the shortest text that reads back to the same double. */

@@ -1,0 +1,81 @@
+/** `noisefold features`: a trained model's features, and predictions, for the rows of a file. */
+import type { CommandModule } from 'yargs';
+import { NoisefoldError } from '../base/errors.ts';
+import { thousands } from '../base/units.ts';
+import { readBundle } from '../checkpoint/bundle.ts';
+import { type EngineName, engineNames } from '../config/types.ts';
+import { transform } from '../dataset/encode.ts';
+import { columnNamed } from '../dataset/table.ts';
+import { idsOf } from '../dataset/prepare.ts';
+import { readTable } from '../dataset/read.ts';
+import { openFeatures } from '../dataset/write.ts';
+import { featuresOf, predictRows, widthOf, writePredictions } from './best.ts';
+import { autoEngine, type CommonArguments, openMachine, rowIds, terminalLog } from './context.ts';
+
+interface FeaturesArguments extends CommonArguments {
+  model: string;
+  data: string;
+  out: string | undefined;
+  predictions: string | undefined;
+  engine: EngineName;
+  threads: number | undefined;
+}
+
+export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> = {
+  command: 'features',
+  describe: "Write a trained model's features, and its predictions, for the rows of a file",
+  builder: (yargs) =>
+    yargs
+      .option('model', { type: 'string', demandOption: true, describe: 'A model bundle: the folder best/ of a study' })
+      .option('data', {
+        type: 'string',
+        demandOption: true,
+        describe: "Rows with the model's input columns: CSV, CSV.gz or Parquet",
+      })
+      .option('out', { type: 'string', describe: 'Features: .parquet, .npy or .csv' })
+      .option('predictions', { type: 'string', describe: "Predictions by the model's ridge: .csv" })
+      .option('engine', { choices: engineNames, default: autoEngine, describe: 'What runs the network' })
+      .option('threads', { type: 'number', describe: 'Engine threads (default: one a core)' })
+      .check(({ out, predictions }) => {
+        if (out === undefined && predictions === undefined) throw new Error('Name at least one of --out and --predictions');
+        return true;
+      })
+      .example('$0 features --model runs/diamonds/best --data new.csv --out new.parquet', 'Features of new rows')
+      .example('$0 features --model runs/diamonds/best --data new.csv --predictions new-prices.csv', 'Their predicted prices'),
+  handler: async (args) => {
+    const log = terminalLog(args);
+    const { model, data, out, predictions } = args;
+    if (out !== undefined && !/\.(npy|parquet|csv)$/.test(out))
+      throw new NoisefoldError('USAGE', `${out} is none of .parquet, .npy and .csv`, { where: '--out' });
+    const bundle = await readBundle(model);
+    const table = await readTable(data, bundle.reading);
+    const { inputs, warnings } = transform(bundle.preprocessor, table);
+    for (const warning of warnings) log.log('warn', warning);
+    const id = bundle.id !== undefined && columnNamed(table, bundle.id) !== undefined ? bundle.id : undefined;
+    if (bundle.id !== undefined && id === undefined)
+      log.log('info', `No column ${bundle.id} in ${data}: rows are numbered from 1.`);
+    const ids = rowIds(id, idsOf(table, id));
+    const { engine } = await openMachine(args.engine, args.threads, log);
+    const source = { engine, ...bundle };
+
+    if (out !== undefined) {
+      const width = widthOf(source);
+      const writer = await openFeatures(out, ids, width);
+      if (writer === undefined) return;
+      try {
+        for await (const { start, rows, features } of featuresOf(source, inputs))
+          await writer.write(start, rows, width, features);
+        await writer.close();
+      } finally {
+        await writer.discard();
+      }
+      log.log('info', `${thousands(inputs.rows)} rows of ${thousands(width)} features`);
+      process.stdout.write(`${out}\n`);
+    }
+    if (predictions !== undefined) {
+      const scores = await predictRows(source, bundle.ridgeWeights, inputs);
+      await writePredictions(predictions, ids.name, [...ids.values], scores, bundle.target);
+      process.stdout.write(`${predictions}\n`);
+    }
+  },
+};

@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+/** The command line: commands, their common options, and what an error looks like. Results go to standard output, all else to standard error. */
+import yargs, { type CommandModule } from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { asNoisefoldError, NoisefoldError } from './base/errors.ts';
+import { configCommand } from './cli/config.ts';
+import type { CommonArguments } from './cli/context.ts';
+import { dataCommand } from './cli/data.ts';
+import { featuresCommand } from './cli/features.ts';
+import { ridgeCommand } from './cli/ridge.ts';
+import { sweepCommand } from './cli/sweep.ts';
+import { trainCommand } from './cli/train.ts';
+import { version } from './cli/version.ts';
+import { workerCommand } from './cli/worker.ts';
+
+const args = hideBin(process.argv);
+
+const commands = [
+  sweepCommand,
+  trainCommand,
+  featuresCommand,
+  ridgeCommand,
+  dataCommand,
+  configCommand,
+  workerCommand,
+] as readonly CommandModule<CommonArguments>[];
+const names = commands.map(({ command }) => String(command).split(' ')[0]);
+
+function usage(message: string): NoisefoldError {
+  const command = args.find((arg) => names.includes(arg));
+  const said = /^Not enough non-option arguments/.test(message) ? 'an argument is missing' : message.trim();
+  return new NoisefoldError('USAGE', said, { hint: `See noisefold ${command === undefined ? '' : `${command} `}--help.` });
+}
+
+const cli = yargs(args)
+  .scriptName('noisefold')
+  .usage(
+    '$0 <command>\n\nLearns features from a table with denoising autoencoders, and ranks noise ratios by what the features are worth.',
+  )
+  .option('quiet', {
+    type: 'boolean',
+    alias: 'q',
+    default: false,
+    global: true,
+    describe: 'Only warnings and errors on standard error',
+  })
+  .option('verbose', { type: 'boolean', default: false, global: true, describe: 'More messages, and the stack of a defect' })
+  .command([...commands])
+  .completion('completion', 'Print a script for tab completion in bash or zsh')
+  .demandCommand(1, 'which command?')
+  .recommendCommands()
+  .strict()
+  .parserConfiguration({ 'greedy-arrays': true, 'camel-case-expansion': true })
+  .version(version)
+  .help()
+  .alias('help', 'h')
+  .wrap(process.stdout.isTTY ? Math.min(120, process.stdout.columns) : 100)
+  .epilogue('Error codes are explained in docs/errors.md.')
+  .fail((message: string | null, thrown: unknown) => {
+    // What a handler throws comes without a message; all else is about the command line.
+    throw message === null || message === '' ? thrown : usage(message);
+  })
+  .exitProcess(false);
+
+// A reader that leaves early, such as head, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  await cli.parseAsync();
+} catch (thrown) {
+  const error = asNoisefoldError(thrown);
+  const brief = error.code === 'INTERNAL' && !args.includes('--verbose');
+  const shown = brief
+    ? `INTERNAL: ${error.message.split('\n')[0]}\n  This is a defect in noisefold. Run again with --verbose for the details to report.`
+    : error.format();
+  process.stderr.write(`${shown}\n`);
+  process.exitCode = error.exit;
+}
