@@ -20,7 +20,7 @@ const panel = 128;
 const strip = 512;
 
 /**
- * @param options.threads threads inside one product; >= 1. Sums do not depend on it for sizes seen so far, but no such promise is made.
+ * @param options.threads threads inside one product; >= 1. The bytes do not depend on it (the products are cut along rows and columns, not along sums).
  */
 export function onnxLinearAlgebra(options: { readonly threads: number }): LinearAlgebra {
   const open = (model: Uint8Array): Promise<InferenceSession> =>
