@@ -4,19 +4,27 @@ import { silentLog, type Log } from '../base/ports.ts';
 import type { EngineName } from '../config/types.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 
+type ImportOnnx = () => Promise<{ onnxEngine(options: EngineOptions): Engine }>;
+
 /**
  * The engine of a name; `auto` is the compiled one or, where that does not load, the slow one with a warning.
+ * @param importOnnx how the compiled engine's module is loaded; a test can let it fail
  * Throws ENGINE_UNAVAILABLE.
  */
-export async function loadEngine(name: EngineName, options: EngineOptions, log: Log = silentLog): Promise<Engine> {
+export async function loadEngine(
+  name: EngineName,
+  options: EngineOptions,
+  log: Log = silentLog,
+  importOnnx: ImportOnnx = () => import('./onnx/engine.ts'),
+): Promise<Engine> {
   switch (name) {
     case 'onnx':
-      return loadOnnx(options);
+      return loadOnnx(options, importOnnx);
     case 'cpu':
       return (await import('./eager/engine.ts')).cpuEngine();
     case 'auto':
       try {
-        return await loadOnnx(options);
+        return await loadOnnx(options, importOnnx);
       } catch (error) {
         if (!(error instanceof NoisefoldError) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
         log.log('warn', `${error.message}; training with the cpu engine, which is about a hundred times slower`);
@@ -27,9 +35,9 @@ export async function loadEngine(name: EngineName, options: EngineOptions, log: 
   }
 }
 
-async function loadOnnx(options: EngineOptions): Promise<Engine> {
+async function loadOnnx(options: EngineOptions, importOnnx: ImportOnnx): Promise<Engine> {
   try {
-    return (await import('./onnx/engine.ts')).onnxEngine(options);
+    return (await importOnnx()).onnxEngine(options);
   } catch (cause) {
     throw new NoisefoldError(
       'ENGINE_UNAVAILABLE',

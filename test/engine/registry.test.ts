@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { NoisefoldError } from '../../src/base/errors.ts';
+import { silentLog, type Log } from '../../src/base/ports.ts';
 import { loadEngine } from '../../src/engine/registry.ts';
 
 describe('loadEngine', () => {
@@ -10,5 +12,17 @@ describe('loadEngine', () => {
     assert.match(onnx.capabilities.version, /^onnxruntime-node \d+\.\d+/);
     assert.ok(onnx.capabilities.bitExact);
     assert.equal((await loadEngine('auto', { threads: 1 })).name, 'onnx');
+  });
+
+  it('says why onnx does not load and what to do, and makes do with cpu for auto, with a warning', async () => {
+    const absent = (): Promise<never> => Promise.reject(new Error('Cannot find module onnxruntime_binding.node'));
+    await assert.rejects(loadEngine('onnx', { threads: 1 }, silentLog, absent), (error: NoisefoldError) => {
+      return error.code === 'ENGINE_UNAVAILABLE' && /onnxruntime_binding/.test(error.message) && /npm ci/.test(error.hint ?? '');
+    });
+    const lines: string[] = [];
+    const log: Log = { log: (level, message) => lines.push(`${level} ${message}`) };
+    assert.equal((await loadEngine('auto', { threads: 1 }, log, absent)).name, 'cpu');
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? '', /^warn .*onnxruntime_binding.*slower/);
   });
 });
