@@ -1,6 +1,6 @@
 /**
  * The layers' operations, with gradients written by hand (tf.customGrad): tfjs's own gradients are right, but pass over memory more often,
- * and half of a step is memory traffic. A gradient check against tfjs holds each of them to its definition.
+ * and two fifths of a compiled step are memory traffic. A gradient check against tfjs holds each of them to its definition.
  *
  * Composite kernels are operations that a compiling backend may know whole. Where the current tfjs backend has a kernel of that name it
  * runs; anywhere else the definition beside it does, in plain tfjs operations.

@@ -158,6 +158,15 @@ describe('a traced program', () => {
       assert.deepEqual(lower(trainingGraph(network, batchSize)), lower(trainingGraph(network, batchSize)));
   });
 
+  it('is a step of few nodes, none of which transposes an operand right before a product', () => {
+    const model = { kind: 'transformer', tokens: 8, tokenSize: 16, heads: 8, feedForward: 32, layers: 3 } as const;
+    const { nodes } = trainingGraph({ ...cases[0]!.network, model }, 4);
+    assert.ok(nodes.length < 400, `${nodes.length} nodes`);
+    const transposed = new Set(nodes.filter(({ operation }) => operation === 'transpose').flatMap(({ outputs }) => outputs));
+    for (const { operation, inputs } of nodes)
+      if (operation === 'product' || operation === 'gemm') assert.ok(inputs.every((input) => !transposed.has(input)));
+  });
+
   it('holds no constant the size of a batch', () => {
     const { network } = cases[0]!;
     const bytes = (batchSize: number): number => lower(trainingGraph(network, batchSize)).length;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { encode, features, loss, parametersOf } from '../../src/model/network.ts';
+import { encode, features, loss, parametersOf, type Parameters } from '../../src/model/network.ts';
 import { initialState } from '../../src/model/parameters.ts';
 import { stepRates, trainStep } from '../../src/model/step.ts';
 import type { NetworkSpec } from '../../src/model/types.ts';
@@ -17,6 +17,30 @@ const network: NetworkSpec = {
 };
 const rows = 6;
 const matrix = (data: Float32Array): tf.Tensor2D => tf.tensor2d(data, [data.length / 8, 8]);
+
+/** PyTorch's post-norm encoder layer, written out row first and head by head, with tfjs's own gradients and none of the layout tricks. */
+function encoderLayer(parameters: Parameters, name: string, x: tf.Tensor, heads: number): tf.Tensor {
+  const get = (key: string): tf.Tensor => parameters.get(`${name}.${key}`)!;
+  const [batch, tokens, size] = x.shape as [number, number, number];
+  const dense = (h: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor): tf.Tensor =>
+    tf.reshape(tf.add(tf.matMul(tf.reshape(h, [batch * tokens, -1]), weight, false, true), bias), [batch, tokens, -1]);
+  const normalised = (h: tf.Tensor, key: string): tf.Tensor => {
+    const { mean, variance } = tf.moments(h, -1, true);
+    return tf.add(tf.mul(tf.div(tf.sub(h, mean), tf.sqrt(tf.add(variance, 1e-5))), get(`${key}.weight`)), get(`${key}.bias`));
+  };
+  const projected = dense(x, get('attn.in_proj_weight'), get('attn.in_proj_bias'));
+  const [q, k, v] = tf.split(projected, 3, 2).map((h) => tf.split(h, heads, 2)) as [tf.Tensor[], tf.Tensor[], tf.Tensor[]];
+  const attended = q.map((query, head) => {
+    const logits = tf.div(tf.matMul(query, k[head]!, false, true), Math.sqrt(size / heads));
+    return tf.matMul(tf.softmax(logits), v[head]!);
+  });
+  const afterAttention = normalised(
+    tf.add(x, dense(tf.concat(attended, 2), get('attn.out_proj.weight'), get('attn.out_proj.bias'))),
+    'layernorm_1',
+  );
+  const expanded = tf.relu(dense(afterAttention, get('linear_1.weight'), get('linear_1.bias')));
+  return normalised(tf.add(afterAttention, dense(expanded, get('linear_2.weight'), get('linear_2.bias'))), 'layernorm_2');
+}
 
 /** The same loss for given logits, number by number in float64. */
 function lossByHand(
@@ -47,6 +71,24 @@ describe('the network', () => {
   before(async () => {
     tf.enableProdMode();
     await tf.setBackend('cpu');
+  });
+
+  it("has the reference's encoder: PyTorch's, over the tokens of a row", () => {
+    tf.tidy(() => {
+      const { model } = network;
+      assert.ok(model.kind === 'transformer');
+      // Weights far from their start, so that no term is too small to see.
+      const weights = initialState(network, 1).weights.map((value, i) => value + 0.5 * Math.sin(i));
+      const parameters = parametersOf(network, tf.tensor1d(weights));
+      const inputs = matrix(batchOf(network, rows, 3).clean);
+      const excited = tf.add(tf.matMul(inputs, parameters.get('excite.weight')!, false, true), parameters.get('excite.bias')!);
+      let h: tf.Tensor = tf.reshape(tf.relu(excited), [rows, model.tokens, model.tokenSize]);
+      encode(network, parameters, inputs).forEach((layer, i) => {
+        h = encoderLayer(parameters, `encoder_${i + 1}`, h, model.heads);
+        const difference = tf.max(tf.abs(tf.sub(layer, tf.reshape(h, [rows, -1])))).dataSync()[0]!;
+        assert.ok(difference < 2e-5, `layer ${i}: ${difference}`);
+      });
+    });
   });
 
   it("has the reference's loss", () => {

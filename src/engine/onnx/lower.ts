@@ -20,10 +20,11 @@ export function lower(graph: Graph): Uint8Array {
   const outputs = Object.entries(graph.outputs);
   for (const [name, value] of outputs) if (produced.has(value) && !names.has(value)) names.set(value, name);
 
+  /** Generated names start with %, so that they cannot be those of an input or output. */
   const nameOf = (value: Value): string => {
     const known = names.get(value);
     if (known !== undefined) return known;
-    const name = `${value.constant === undefined ? 'v' : 'c'}${names.size}`;
+    const name = `%${names.size}`;
     names.set(value, name);
     if (value.constant !== undefined)
       initializers.push({ name, type: value.type, shape: value.shape, data: elementsOf(value, value.constant) });
@@ -32,7 +33,7 @@ export function lower(graph: Graph): Uint8Array {
   /** A vector of integers as an operand: axes, shapes, sizes. */
   const vector = (values: readonly number[]): string => {
     const key = values.join();
-    const name = integers.get(key) ?? `i${integers.size}`;
+    const name = integers.get(key) ?? `%i${integers.size}`;
     if (!integers.has(key))
       initializers.push({ name, type: 'int64', shape: [values.length], data: BigInt64Array.from(values, BigInt) });
     integers.set(key, name);
