@@ -202,9 +202,15 @@ async function openRun(folder: string, { config, trial, data }: Trained): Promis
   if (known !== undefined) {
     const was = known as Partial<typeof identity>;
     const differing =
-      was.data !== data ? 'data' : was.trial !== identity.trial ? 'configuration' : was.seed !== config.seed ? 'seed' : undefined;
+      was.data !== data
+        ? 'other data'
+        : was.seed !== config.seed
+          ? 'another seed'
+          : was.trial !== identity.trial
+            ? 'another configuration'
+            : undefined;
     if (differing !== undefined)
-      throw new NoisefoldError('CONFIG_CHANGED', `this folder holds a training with another ${differing}`, {
+      throw new NoisefoldError('CONFIG_CHANGED', `this folder holds a training with ${differing}`, {
         where: folder,
         hint: `Choose another folder with --out, or remove ${folder} to start anew.`,
       });

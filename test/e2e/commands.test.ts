@@ -1,0 +1,194 @@
+/** The single steps as a user runs them: real processes, a table of 600 rows, a network of 8 units. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { readNpy } from '../../src/dataset/npy.ts';
+import { readTable } from '../../src/dataset/read.ts';
+import type { RidgeScore } from '../../src/ridge/types.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const loader = import.meta.resolve('tsx');
+const folder = mkdtempSync(join(tmpdir(), 'noisefold-commands-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const options = { cwd: folder, encoding: 'utf8' } as const;
+const noisefold = (...args: readonly string[]) => spawnSync(process.execPath, ['--import', loader, main, ...args], options);
+
+function succeed(...args: readonly string[]): string {
+  const { status, stdout, stderr } = noisefold(...args);
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+const config = `
+seed: 3
+data: { train: data/train.csv, test: data/test.csv, target: target, id: id }
+noise: { swapProbability: { numerical: { uniform: [0.1, 0.4] } } }
+model: { kind: mlp, units: 8, layers: 2 }
+training: { epochs: 4, batchSize: 32 }
+ridge: { alphas: [1, 10] }
+`;
+const fixed = ['small.yaml', '--set', 'noise.numerical=0.2', '--threads', '1'];
+
+before(() => {
+  const stdout = succeed(
+    'data',
+    'generate',
+    '--like',
+    'tps-feb-2021',
+    '--rows',
+    '500',
+    '--test-rows',
+    '100',
+    '--out',
+    'data',
+    '-q',
+  );
+  assert.equal(stdout, 'data/train.csv\ndata/test.csv\n');
+  writeFileSync(join(folder, 'small.yaml'), config);
+});
+
+describe('noisefold train, features, ridge', () => {
+  let score: RidgeScore;
+  before(() => {
+    const stdout = succeed('train', ...fixed, '--out', 'out', '--quiet');
+    assert.match(stdout, /raw inputs.*\n.*untrained network.*\n.*trained network/);
+    score = JSON.parse(readFileSync(join(folder, 'out/score.json'), 'utf8')) as RidgeScore;
+  });
+
+  it('train writes features of every row, train then test, and predictions for the test rows', async () => {
+    const features = await readNpy(join(folder, 'out/best/features.npy'));
+    assert.deepEqual([features.rows, features.cols], [600, 16]);
+    const table = await readTable(join(folder, 'out/best/features.parquet'), { missing: [] });
+    assert.deepEqual([table.rows, table.columns.length, table.columns[0]?.name], [600, 17, 'id']);
+    const lines = readFileSync(join(folder, 'out/best/predictions.csv'), 'utf8').trimEnd().split('\n');
+    assert.equal(lines[0], 'id,prediction');
+    assert.deepEqual(
+      lines.slice(1).map((line) => line.split(',')[0]),
+      Array.from({ length: 100 }, (_, i) => String(500 + i)),
+    );
+  });
+
+  it('features of the same rows are the same bytes, and so are the predictions', () => {
+    succeed(
+      'features',
+      '--model',
+      'out/best',
+      '--data',
+      'data/test.csv',
+      '--out',
+      'test.npy',
+      '--predictions',
+      'p.csv',
+      '--threads',
+      '1',
+    );
+    const all = readFileSync(join(folder, 'out/best/features.npy'));
+    const test = readFileSync(join(folder, 'test.npy'));
+    assert.deepEqual(test.subarray(-100 * 16 * 4), all.subarray(-100 * 16 * 4));
+    assert.equal(readFileSync(join(folder, 'p.csv'), 'utf8'), readFileSync(join(folder, 'out/best/predictions.csv'), 'utf8'));
+  });
+
+  it('ridge on the features gives the score that train gave', () => {
+    const given = ['--data', 'data/train.csv', 'data/test.csv', '--target', 'target', '--seed', '3', '--alphas', '10,1'];
+    for (const file of ['features.npy', 'features.parquet']) {
+      const found = JSON.parse(succeed('ridge', '--features', `out/best/${file}`, ...given, '--json')) as { score: RidgeScore };
+      assert.deepEqual(
+        found.score.folds.map(({ rows }) => rows),
+        score.folds.map(({ rows }) => rows),
+      );
+      found.score.folds.forEach(({ metrics }, fold) =>
+        metrics.forEach(({ rmse }, alpha) => {
+          const other = score.folds[fold]?.metrics[alpha]?.rmse ?? NaN;
+          assert.ok(Math.abs(rmse - other) < 1e-9 * other, `fold ${fold}: ${rmse} and ${other}`);
+        }),
+      );
+    }
+  });
+
+  it('an interrupted training goes on where it stopped, to the same bytes', async () => {
+    const long = ['train', ...fixed, '--set', 'training.epochs=400', '--set', 'training.checkpointEveryEpochs=1000', '-q'];
+    succeed(...long, '--out', 'straight');
+    const child = spawn(process.execPath, ['--import', loader, main, ...long.slice(0, -1), '--out', 'stopped'], { cwd: folder });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (text.includes('training: 0')) child.kill('SIGINT');
+    });
+    const [code] = (await once(child, 'exit')) as [number];
+    assert.equal(code, 75);
+    const { step } = JSON.parse(readFileSync(join(folder, 'stopped/checkpoint.json'), 'utf8')) as { step: number };
+    assert.ok(step < 400 * 18, `stopped at step ${step}`);
+    succeed(...long, '--out', 'stopped');
+    for (const file of ['model.safetensors', 'history.csv', 'best/features.npy', 'best/predictions.csv'])
+      assert.ok(readFileSync(join(folder, 'stopped', file)).equals(readFileSync(join(folder, 'straight', file))), file);
+  });
+});
+
+describe('what is wrong is said with a code, on standard error, before anything is written', () => {
+  const refusals: readonly (readonly [why: string, exit: number, message: RegExp, args: readonly string[]])[] = [
+    ['an unknown command', 2, /^USAGE: .*train/, ['trian']],
+    ['an unknown option', 2, /^USAGE: .*bogus/, ['train', 'small.yaml', '--bogus']],
+    ['no configuration', 2, /^CONFIG_NOT_FOUND none\.yaml/, ['train', 'none.yaml', '--out', 'no']],
+    [
+      'searched parameters',
+      2,
+      /^CONFIG_INVALID: .*noise\.numerical\n.*--set noise\.numerical=0\.25/,
+      ['train', 'small.yaml', '--out', 'no'],
+    ],
+    [
+      'another configuration in the folder',
+      2,
+      /^CONFIG_CHANGED out: .*another configuration/m,
+      ['train', ...fixed, '--set', 'training.epochs=5', '--out', 'out'],
+    ],
+    [
+      'a folder without a bundle',
+      2,
+      /^DATA_NOT_FOUND data: .*bundle/,
+      ['features', '--model', 'data', '--data', 'data/test.csv', '--out', 'no.npy'],
+    ],
+    [
+      'rows that do not match',
+      2,
+      /^DATA_MISMATCH --data: .*600 rows.*500/,
+      ['ridge', '--features', 'out/best/features.npy', '--data', 'data/train.csv', '--target', 'target'],
+    ],
+    [
+      'text among the features',
+      2,
+      /^DATA_NOT_NUMERIC .*--drop cat0/s,
+      ['ridge', '--features', 'data/train.csv', '--target', 'target'],
+    ],
+  ];
+  for (const [why, exit, message, args] of refusals)
+    it(why, () => {
+      const { status, stdout, stderr } = noisefold(...args);
+      assert.deepEqual([status, stdout], [exit, '']);
+      assert.match(stderr, message);
+      assert.ok(!existsSync(join(folder, 'no')));
+    });
+});
+
+describe('noisefold data inspect', () => {
+  it('shows every column with its kind, as a table or as JSON', () => {
+    assert.match(
+      succeed('data', 'inspect', 'data/train.csv', '--target', 'target'),
+      /cat9.*categorical.*\n[^]*cont0.*numerical[^]*target.*target/,
+    );
+    const { rows, columns } = JSON.parse(succeed('data', 'inspect', 'data/train.csv', 'data/test.csv', '--json')) as {
+      rows: number;
+      columns: { name: string }[];
+    };
+    assert.deepEqual([rows, columns.length], [600, 26]);
+  });
+});
+
+describe('noisefold config schema', () => {
+  it('prints a JSON Schema', () => {
+    assert.ok('properties' in (JSON.parse(succeed('config', 'schema')) as object));
+  });
+});
