@@ -5,6 +5,7 @@
  * once; for a training set T it is centred by its own means, Kc(a, b) = K(a, b) - r(a) - r(b) + g with r the mean over T of a row and g
  * the mean of r over T. Before that, columns that lie far from zero are moved near it where float32 can do so exactly (`exactShift`).
  */
+import { mirror } from './gram.ts';
 import { substitute, type RidgeWeights } from './solve.ts';
 import type { LinearAlgebra } from './types.ts';
 
@@ -33,7 +34,7 @@ export async function dualRidge(
   }
   const kernel = new Float64Array(n * n);
   await linearAlgebra.addGram(kernel, transposed, width, n, new Float64Array(n));
-  const at = (a: number, b: number): number => (a >= b ? kernel[a * n + b]! : kernel[b * n + a]!);
+  mirror({ data: kernel, rows: n, cols: n });
 
   return {
     async fit(rows, alphas) {
@@ -42,13 +43,14 @@ export async function dualRidge(
       let grand = 0;
       let targetMean = 0;
       for (let a = 0; a < m; a++) {
-        for (let b = 0; b < m; b++) means[a]! += at(rows[a]!, rows[b]!) / m;
+        for (let b = 0, at = rows[a]! * n; b < m; b++) means[a]! += kernel[at + rows[b]!]! / m;
         grand += means[a]! / m;
         targetMean += target[rows[a]!]! / m;
       }
       const centred = new Float64Array(m * m);
       for (let a = 0; a < m; a++)
-        for (let b = 0; b <= a; b++) centred[a * m + b] = at(rows[a]!, rows[b]!) - means[a]! - means[b]! + grand;
+        for (let b = 0, at = rows[a]! * n; b <= a; b++)
+          centred[a * m + b] = kernel[at + rows[b]!]! - means[a]! - means[b]! + grand;
 
       const fits: RidgeWeights[] = [];
       for (const alpha of alphas) {

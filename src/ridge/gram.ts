@@ -126,7 +126,7 @@ export function createGramBlocks(foldCount: number, width: number, linearAlgebra
 }
 
 /** Copies the lower triangle over the upper, in tiles that stay in the cache. */
-function mirror({ data, rows: n }: Matrix64): void {
+export function mirror({ data, rows: n }: Matrix64): void {
   const tile = 32;
   for (let top = 0; top < n; top += tile)
     for (let left = 0; left <= top; left += tile)

@@ -63,6 +63,12 @@ for (const [name, linearAlgebra] of Object.entries(implementations))
       }
     });
 
+    it('refuses a positive pivot of a few units in the last place, and takes a larger one', async () => {
+      const nearly = (excess: number): Float64Array => Float64Array.of(1, 1, 1, 1 + excess);
+      await assert.rejects(async () => linearAlgebra.cholesky(nearly(2 ** -50), 2), NoisefoldError);
+      assert.equal((await linearAlgebra.cholesky(nearly(2 ** -40), 2))[3], 2 ** -20);
+    });
+
     it('refuses a pivot lost in rounding: one column twice and next to no penalty', async () => {
       const n = 200;
       const a = Float32Array.from(uniform(300 * n, 3));
