@@ -63,9 +63,7 @@ export async function writeRanking(
 }
 
 export function timingsOf(tasks: ReadonlyMap<string, TaskState>, transitions: readonly Transition[]): TimingRow[] {
-  const workers = new Map(
-    transitions.filter(({ to }) => to === 'leased').map(({ task, cause }) => [task, cause.replace(/^to /, '')]),
-  );
+  const workers = new Map(transitions.filter(({ to }) => to === 'leased').map(({ task, worker }) => [task, worker]));
   return [...tasks.values()].flatMap(({ task, attempt, result }) =>
     result === undefined
       ? []

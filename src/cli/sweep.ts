@@ -98,7 +98,7 @@ async function runSweep(args: SweepArguments): Promise<void> {
       state,
       ranking,
       timings,
-      note: display.note,
+      note: (line) => display.note(line),
     });
     const seconds = new Map(timings.map((row) => [row.trial, row.seconds]));
     const width = process.stdout.isTTY ? process.stdout.columns : undefined;

@@ -13,7 +13,7 @@ import { version } from './version.ts';
 interface WorkerArguments {
   connect: string;
   name: string | undefined;
-  engine: EngineName;
+  engine: EngineName | undefined;
   threads: number;
   log: string | undefined;
 }
@@ -32,17 +32,18 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         type: 'string',
         describe: 'What the worker is called in displays and logs (default: host name and process id)',
       })
-      .option('engine', { choices: engineNames, default: 'auto', describe: 'What runs the training steps' })
+      .option('engine', { choices: engineNames, describe: 'What runs the training steps (default: auto)' })
       .option('threads', { type: 'number', default: 1, describe: 'Engine threads' })
       .option('log', { type: 'string', describe: 'Append log lines (JSON) to this file instead of standard error' }),
   handler: async (args) => {
     requireLoopback(args.connect);
+    const engine = args.engine ?? 'auto';
     const name = args.name ?? `${hostname()}-${process.pid}`;
     const log = args.log === undefined ? stderrLog() : fileLog(args.log, { worker: name });
     const worker = startWorker({
       transport: connectWorker({ address: args.connect }),
-      introduction: { version, name, pid: process.pid, engine: args.engine, device: 'cpu', threads: args.threads },
-      launch: taskLauncher({ engine: args.engine, threads: args.threads }),
+      introduction: { version, name, pid: process.pid, engine, device: 'cpu', threads: args.threads },
+      launch: taskLauncher({ engine, threads: args.threads }),
       every: (ms, callback) => {
         const timer = setInterval(callback, ms);
         return () => clearInterval(timer);

@@ -125,19 +125,22 @@ function corruption(report: StudyReport): Blocks {
   ];
 }
 
-function learningCurve({ learningCurve: curves, metric }: StudyReport): Blocks {
+function learningCurve({ learningCurve: curves, metric, ranking: ranked }: StudyReport): Blocks {
   const labels = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.labels)))].sort((a, b) => a - b);
   if (labels.length === 0) return [];
-  const cell = (point: LearningCurvePoint | undefined): string =>
+  const cell = (point: Pick<LearningCurvePoint, 'mean' | 'standardError'> | undefined): string =>
     point === undefined ? '' : plusMinus(point.mean, point.standardError);
   const draws = Math.max(...curves.flatMap(({ points }) => points.map((point) => point.draws)));
   return [
     '## With fewer labels',
-    `${metricNames[metric]} on held-out rows of ridge fitted on so many labels (mean ± standard error over up to ${draws} draws). Features learned from all rows pay most where labels are few.`,
+    `${metricNames[metric]} on held-out rows of ridge fitted on so many labels (mean ± standard error over up to ${draws} draws), alpha chosen within them. The last row is the ranking's: every label, by cross-validation.`,
     table(
       ['labels', ...curves.map(({ name }) => text(name))],
       ['right', ...curves.map(() => 'left' as const)],
-      labels.map((n) => [thousands(n), ...curves.map(({ points }) => cell(points.find((point) => point.labels === n)))]),
+      [
+        ...labels.map((n) => [thousands(n), ...curves.map(({ points }) => cell(points.find((point) => point.labels === n)))]),
+        ['all', ...curves.map(({ name }) => cell(ranked.find(({ id }) => id === name)))],
+      ],
     ),
   ];
 }

@@ -22,12 +22,12 @@ export const config = (batchSize = 100): TrialConfig => ({
   features: { layers: 'all', inputs: false },
 });
 
-/** A score whose best alpha (the second of two) has these RMSE by fold; AUC is one minus it. */
+/** A score whose best alpha (the second of three) has these RMSE by fold; AUC is one minus it. */
 export const score = (...rmse: number[]): RidgeScore => ({
-  alphas: [1, 10],
+  alphas: [1, 10, 100],
   folds: rmse.map((value, fold) => {
     const metrics = (x: number) => ({ rmse: x, mae: x, r2: 0, auc: 1 - x });
-    return { fold, rows: 10, metrics: [metrics(value + 0.5), metrics(value)] };
+    return { fold, rows: 10, metrics: [metrics(value + 0.5), metrics(value), metrics(value + 1)] };
   }),
   best: 1,
   features: 8,

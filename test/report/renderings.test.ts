@@ -98,6 +98,14 @@ describe('verdict', () => {
     );
   });
 
+  it('says so when the best alpha is the end of the grid', () => {
+    const { score } = ranked('trial-1', 1, 0.1);
+    const said = (alpha: number, best: number): string => text(ranked('trial-1', 1, 0.1, { alpha, score: { ...score, best } }));
+    assert.match(said(1, 0), /alpha, 1, is the smallest that was tried: smaller ones/);
+    assert.match(said(100, 2), /alpha, 100, is the largest that was tried: larger ones/);
+    assert.doesNotMatch(said(10, 1), /alpha/);
+  });
+
   it('says so when a baseline leads', () => {
     const said = text(ranked('raw', 1, 0.1), ranked('trial-1', 2, 0.12, { toRaw: difference(0.02), toUntrained: undefined }));
     assert.equal(
