@@ -8,7 +8,7 @@ import { type ModelBundle, writeBundle } from '../checkpoint/bundle.ts';
 import type { SweepConfig, TrialConfig } from '../config/types.ts';
 import type { Prepared } from '../dataset/prepare.ts';
 import { inverseTarget } from '../dataset/target.ts';
-import { openCsv, openNpy, openParquet, type RowIds } from '../dataset/write.ts';
+import { openCsv, openNpy, openParquet, type RowIds, type RowWriter } from '../dataset/write.ts';
 import type { Engine } from '../engine/engine.ts';
 import { featureWidth } from '../model/parameters.ts';
 import type { NetworkSpec } from '../model/types.ts';
@@ -111,8 +111,10 @@ async function writeFeatures(
   { linearAlgebra, alpha }: { readonly linearAlgebra: LinearAlgebra; readonly alpha: number },
 ): Promise<RidgeWeights> {
   const width = widthOf(source);
-  const writers = [await openNpy(files.npy, inputs.rows, width), await openParquet(files.parquet, ids, width)];
+  const writers: RowWriter[] = [];
   try {
+    writers.push(await openNpy(files.npy, inputs.rows, width));
+    writers.push(await openParquet(files.parquet, ids, width));
     const grams = createGramBlocks(1, width, linearAlgebra);
     const together = folds.map((fold) => Math.min(fold, 0));
     for await (const { start, rows, features } of featuresOf(source, inputs)) {

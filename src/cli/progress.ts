@@ -28,24 +28,27 @@ function text({ phase, epoch, epochs, loss, rowsPerSecond, secondsLeft }: TaskPr
   ].join('  ');
 }
 
+const barCells = 24;
+
+/** ` ██████░░░░░░ 50 %`; nothing for a baseline, which trains for no step. */
+function filled({ step, toStep }: TaskProgress): string {
+  if (toStep === 0) return '';
+  const share = Math.min(1, step / toStep);
+  const cells = Math.round(share * barCells);
+  return ` ${'█'.repeat(cells)}${'░'.repeat(barCells - cells)} ${Math.floor(share * 100)} %`;
+}
+
 function bar(title: string): ProgressView {
   const single = new SingleBar({
-    format: `${title} {bar} {percentage} %  {text}`,
+    format: `${title}{filled}  {text}`,
     stream: process.stderr,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    barsize: 24,
     hideCursor: true,
     clearOnComplete: true,
     gracefulExit: false,
-    emptyOnZero: true,
   });
-  single.start(1, 0, { text: '' });
+  single.start(1, 0, { filled: '', text: '' });
   return {
-    update(progress) {
-      single.setTotal(Math.max(1, progress.toStep));
-      single.update(progress.toStep === 0 ? 1 : progress.step, { text: text(progress) });
-    },
+    update: (progress) => single.update(0, { filled: filled(progress), text: text(progress) }),
     close: () => single.stop(),
   };
 }
