@@ -39,6 +39,12 @@ export function terminalLog({ quiet, verbose }: CommonArguments): Log {
 /** The default of --engine. */
 export const autoEngine: EngineName = 'auto';
 
+/** This command line, to be given again. */
+export function commandAgain(argv: readonly string[] = process.argv.slice(2), env: NodeJS.ProcessEnv = process.env): string {
+  const quoted = argv.map((arg) => (/^[\w./:=@%+,-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`));
+  return [...(env['npm_command'] === 'exec' ? ['npx'] : []), 'noisefold', ...quoted].join(' ');
+}
+
 export interface Machine {
   readonly engine: Engine;
   readonly linearAlgebra: LinearAlgebra;

@@ -72,7 +72,8 @@ const frameEveryMs = 60;
 
 const eraseToLineEnd = '\x1b[K';
 const eraseBelow = '\x1b[J';
-const up = (lines: number): string => (lines > 0 ? `\x1b[${lines}A` : '');
+/** To the start of the line so many lines up; a ^C that the terminal echoed has moved the cursor. */
+const up = (lines: number): string => `\r${lines > 0 ? `\x1b[${lines}A` : ''}`;
 
 function liveDisplay({ out, colour, nowMs }: DisplayOptions): Display {
   const paint = paintOf(colour);

@@ -7,7 +7,7 @@ import type { SweepConfig, WorkersConfig } from '../config/types.ts';
 import { engineNames, type EngineName } from '../config/types.ts';
 import { leaderboard } from '../report/leaderboard.ts';
 import type { State, TaskState } from '../scheduler/types.ts';
-import { loadStudyInputs, realClock, terminalLog, type CommonArguments, type StudyInputs } from './context.ts';
+import { commandAgain, loadStudyInputs, realClock, terminalLog, type CommonArguments, type StudyInputs } from './context.ts';
 import { createDisplay, paintOf, terminalOf } from './display.ts';
 import { finishStudy } from './finish.ts';
 import { fileLog } from './log.ts';
@@ -59,9 +59,9 @@ async function runSweep(args: SweepArguments): Promise<void> {
     out: args.quiet ? silent : process.stderr,
     isTTY: isTTY && !args.quiet,
     colour,
-    nowMs: realClock.now,
+    nowMs: () => realClock.now(),
   });
-  const again = `noisefold sweep ${args.config}${args.set.map((setting) => ` --set ${setting}`).join('')}`;
+  const again = commandAgain();
   try {
     if (study.resumed) display.note(`Going on with the study in ${shown(paths.folder)}`);
     const state = await runAndWriteTrials(config, inputs, study, paths, display, log);
@@ -162,6 +162,10 @@ function shares({ count, threads }: WorkersConfig, tasks: number): { count: numb
   return { count: workers, threads: threads === 'auto' ? Math.max(1, Math.floor(cores / workers)) : threads };
 }
 
-const shown = (path: string): string => relative('.', path) || '.';
+/** The shorter way to say where it is. */
+function shown(path: string): string {
+  const from = relative('.', path);
+  return from.length < path.length ? from : path;
+}
 
 const silent: Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'> = { write: () => true, columns: 80, rows: 24 };
