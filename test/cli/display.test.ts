@@ -63,6 +63,14 @@ describe('display on a terminal', () => {
     assert.deepEqual(screen.lines(), ['a note', 'another', header, bar, 'local-2  idle', best]);
   });
 
+  it('is not shifted by the ^C that a terminal echoes', () => {
+    const { display, screen } = open(true);
+    display.update(view());
+    screen.write('^C');
+    display.note('stopping');
+    assert.deepEqual(screen.lines(), ['stopping', header, bar, 'local-2  idle', best]);
+  });
+
   it('says what trials came to, but not that they started: the bars show that', () => {
     const { display, screen, clock } = open(true);
     display.update(

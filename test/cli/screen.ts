@@ -22,6 +22,7 @@ export function createScreen(width: number, rows: number): Screen {
       for (const [token] of text.matchAll(/\x1b\[[0-9]*[A-Za-z]|[^]/gu)) {
         const [, n, command] = /^\x1b\[([0-9]*)([A-Za-z])$/.exec(token) ?? [];
         if (token === '\n') [row, column] = [row + 1, 0];
+        else if (token === '\r') column = 0;
         else if (command === 'A') {
           row -= Number(n);
           // A cursor does not go up past the screen's first row: what has scrolled off stays.
