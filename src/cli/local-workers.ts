@@ -13,13 +13,15 @@ export interface LocalWorkersOptions {
   /** The study's log file; workers append to it. */
   readonly logFile: string;
   readonly log: Log;
-  /** A worker's process is gone without a goodbye. */
+  /** A worker's process is gone, with or without a goodbye. */
   readonly onLost: (name: string) => void;
   /** Every worker has used up its restarts. */
   readonly onExhausted: () => void;
 }
 
 export interface LocalWorkers {
+  /** Starts no worker again: they are asked to leave. */
+  retire(): void;
   /** Resolves when all have left by themselves, or are killed after the time that a drain may take. */
   close(): Promise<void>;
   kill(): void;
@@ -52,10 +54,10 @@ export function startLocalWorkers(options: LocalWorkersOptions): LocalWorkers {
     child.on('error', (error) => log.log('error', 'a worker process could not be started', { name, message: error.message }));
     child.on('close', (code, signal) => {
       running.delete(name);
+      if (!closing || code !== 0) log.log('warn', 'a worker process ended', { name, code, signal, stderr: stderr.trim() });
+      options.onLost(name);
       if (running.size === 0) onQuiet();
       if (closing) return;
-      log.log('warn', 'a worker process ended', { name, code, signal, stderr: stderr.trim() });
-      options.onLost(name);
       if (left === 0) {
         if (++exhausted === options.count) options.onExhausted();
         return;
@@ -70,18 +72,19 @@ export function startLocalWorkers(options: LocalWorkersOptions): LocalWorkers {
 
   for (let i = 1; i <= options.count; i++) start(`local-${i}`, restarts);
 
-  const settle = (): void => {
+  const retire = (): void => {
     closing = true;
     for (const timer of timers) clearTimeout(timer);
   };
   const kill = (): void => {
-    settle();
+    retire();
     for (const child of running.values()) child.kill('SIGKILL');
   };
   return {
+    retire,
     kill,
     async close() {
-      settle();
+      retire();
       if (running.size === 0) return;
       const timer = setTimeout(kill, drainMs);
       await new Promise<void>((resolve) => (onQuiet = resolve));

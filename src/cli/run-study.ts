@@ -100,6 +100,7 @@ export async function runStudy(options: RunStudyOptions): Promise<State> {
       process.exit(75);
     }
     display.note('stopping: running trials write their checkpoints (Ctrl-C again stops at once)');
+    workers.retire();
     coordinator.stop();
   };
   process.on('SIGINT', interrupt);

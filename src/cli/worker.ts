@@ -61,6 +61,8 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
       // Started by a sweep: Ctrl-C reaches the whole process group, and the sweep says what it means. Without the sweep there is nothing to do.
       process.on('SIGINT', () => {});
       process.on('disconnect', () => worker.abort());
+      // It may have died while this process started, before anyone listened.
+      if (!process.connected) worker.abort();
     }
     process.on('SIGTERM', () => worker.stop());
     const { code, reason } = await worker.ended;

@@ -40,7 +40,8 @@ export function taskLauncher({ engine, threads }: LauncherOptions): LaunchTask {
     child.on('close', (code, signal) => {
       if (last?.type === 'done') end({ result: last.result });
       else if (last?.type === 'failed') end({ failure: last.failure });
-      else if (last?.type === 'stopped') end('stopped');
+      // Ctrl-C at a terminal reaches the whole process group, and ends a task that was still starting: nobody's failure.
+      else if (last?.type === 'stopped' || signal === 'SIGINT') end('stopped');
       else {
         const how = signal === null ? `with exit code ${String(code)}` : `by ${signal}`;
         const message = `the process of the task was ended ${how}${stderr === '' ? '' : `; its last words: ${stderr.trim()}`}`;

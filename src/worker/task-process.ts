@@ -4,7 +4,6 @@ import { asNoisefoldError, type ErrorCode } from '../base/errors.ts';
 import { decodePrepared } from '../dataset/serialise.ts';
 import { onnxLinearAlgebra } from '../engine/onnx/linear-algebra.ts';
 import { loadEngine } from '../engine/registry.ts';
-import type { TaskFailure } from '../scheduler/types.ts';
 import { runTask } from '../train/task.ts';
 import type { FromTask, ToTask } from './task-channel.ts';
 
@@ -45,8 +44,12 @@ async function run({ spec, artifacts: folder, engine: name, threads }: Extract<T
     return outcome.stopped ? { type: 'stopped' } : { type: 'done', result: outcome.result };
   } catch (thrown) {
     const error = asNoisefoldError(thrown);
-    const failure: TaskFailure = { code: error.code, message: error.format(), retryable: !final.includes(error.code) };
-    return { type: 'failed', failure };
+    // The code stands beside the message wherever a failure is shown.
+    const message = error
+      .format()
+      .slice(error.code.length)
+      .replace(/^[: ]+/, '');
+    return { type: 'failed', failure: { code: error.code, message, retryable: !final.includes(error.code) } };
   }
 }
 
@@ -54,6 +57,8 @@ async function run({ spec, artifacts: folder, engine: name, threads }: Extract<T
 process.on('SIGINT', () => {});
 // Without its worker the task has nobody to report to.
 process.on('disconnect', () => process.exit(1));
+// It may have died while this process started, before anyone listened.
+if (!process.connected) process.exit(1);
 process.on('message', (message: ToTask) => {
   if (message.type === 'interrupt') stopping.abort();
   else
