@@ -1,0 +1,80 @@
+/** Wrong input is refused before anything is trained: exit status 2, a code, where it is, and no folder that would have to be cleaned up. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { run, temporaryFolder } from './harness.ts';
+
+const folder = temporaryFolder();
+
+const table = `id,carat,cut,price
+1,0.2,Ideal,300
+2,0.3,Good,400
+3,0.4,Ideal,500
+4,0.5,Fair,600
+5,0.6,Good,700
+6,0.7,Ideal,800
+`;
+
+const config = `
+study: refused
+data: { train: table.csv, id: id, target: price, kinds: { carat: numerical, cut: categorical } }
+model: { kind: mlp, units: 4, layers: 1 }
+training: { epochs: 1, batchSize: 2 }
+ridge: { folds: { count: 3 } }
+`;
+
+interface Case {
+  /** The table, and text to replace in the configuration. */
+  readonly csv?: string | undefined;
+  readonly yaml?: readonly [from: string, to: string];
+  /** The first line of what standard error ends with: code, where, message. */
+  readonly says: RegExp;
+}
+
+const cases: Readonly<Record<string, Case>> = {
+  'a missing file': { yaml: ['table.csv', 'tabel.csv'], says: /^DATA_NOT_FOUND tabel\.csv: / },
+  'another delimiter than the configuration names': {
+    csv: table.replaceAll(',', ';'),
+    yaml: ['id: id', 'delimiter: ",", id: id'],
+    says: /^DATA_FORMAT table\.csv:1/,
+  },
+  'a row with a field too many': { csv: table.replace('3,0.4', '3,0,4'), says: /^DATA_RAGGED_ROW table\.csv:4:\d+: .*5 fields/ },
+  'a row with a field too few': { csv: table.replace('Good,700', '700'), says: /^DATA_RAGGED_ROW table\.csv:6:\d+: .*3 fields/ },
+  'a column that is not there': { yaml: ['target: price', 'target: prize'], says: /^DATA_UNKNOWN_COLUMN .*prize/ },
+  'a column without a value': { csv: table.replaceAll(/0\.\d/g, ''), says: /^DATA_ALL_MISSING .*carat/ },
+  'text in a numerical column': { csv: table.replace('0.4', 'big'), says: /^DATA_NOT_NUMERIC table\.csv:4.*carat.*big/ },
+  'two rows with the same id': { csv: table.replace('4,0.5', '3,0.5'), says: /^DATA_DUPLICATE_ID table\.csv:5/ },
+  'a target with one level': { csv: table.replaceAll(/\d00/g, '300'), says: /^DATA_TARGET .*price/ },
+  'NaN among the numbers': {
+    csv: table.replace('0.4', 'nan'),
+    yaml: ['id: id', 'missing: [], id: id'],
+    says: /^DATA_NOT_FINITE table\.csv:4.*carat/,
+  },
+  'an infinite number': { csv: table.replace('0.4', 'inf'), says: /^DATA_NOT_FINITE table\.csv:4.*carat/ },
+  'an empty file': { csv: '', says: /^DATA_EMPTY table\.csv: / },
+  'a header without rows': { csv: 'id,carat,cut,price\n', says: /^DATA_EMPTY table\.csv: / },
+  'more folds than rows': { yaml: ['count: 3', 'count: 7'], says: /^DATA_FOLDS ridge\.folds\.count: 6 labelled rows/ },
+  'a batch with more rows than the data': { yaml: ['batchSize: 2', 'batchSize: 64'], says: /^[A-Z_]+ .*batchSize/ },
+  'a misspelt key': { yaml: ['epochs: 1', 'epoch: 1'], says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:5:13 .*`epoch`.*`epochs`/ },
+  'several mistakes in the configuration': {
+    yaml: ['units: 4, layers: 1 }\ntraining: { epochs: 1', 'units: -4, layers: 1 }\ntraining: { epochs: many'],
+    says: /^CONFIG_INVALID: 2 problems\nsweep\.yaml:4:.*\nsweep\.yaml:5:/,
+  },
+  'a file that is not YAML': { yaml: ['}', ''], says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:\d+:\d+ / },
+};
+
+describe('noisefold sweep refuses', { concurrency: 2 }, () => {
+  for (const [what, { csv = table, yaml, says }] of Object.entries(cases))
+    it(what, async () => {
+      const own = join(folder, what.replaceAll(' ', '-'));
+      mkdirSync(own);
+      writeFileSync(join(own, 'table.csv'), csv);
+      writeFileSync(join(own, 'sweep.yaml'), yaml === undefined ? config : config.replace(...yaml));
+      const { stderr, stdout } = await run(2, own, 'sweep', 'sweep.yaml');
+      assert.equal(stdout(), '');
+      const error = stderr().slice(stderr().search(/^[A-Z]+_[A-Z_]+[ :]/m));
+      assert.match(error, says);
+      assert.ok(!existsSync(join(own, 'runs')), 'a folder was left behind');
+    });
+});
