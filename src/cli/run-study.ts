@@ -52,6 +52,7 @@ export async function runStudy(options: RunStudyOptions): Promise<State> {
     heartbeatMs,
     // The workers of an earlier run ended with it.
     graceMs: 0,
+    retryFailed: true,
     clock: realClock,
     log,
     onChange(state, effects) {

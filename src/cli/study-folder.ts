@@ -48,7 +48,10 @@ export interface OpenStudy {
   readonly resumed: boolean;
 }
 
-/** Opens the study in its folder, or makes it. Throws CONFIG_CHANGED when the folder holds another study of that name, STORE_LOCKED, DISK_FULL. */
+/**
+ * Opens the study in its folder, or makes it; one that is there may be given more trials. Throws CONFIG_CHANGED when the folder holds another
+ * study of that name, STORE_LOCKED, DISK_FULL.
+ */
 export async function openStudy(paths: StudyPaths, config: SweepConfig, data: PreparedData, nowMs: number): Promise<OpenStudy> {
   // Planned before the folder exists: a plan that cannot be made leaves nothing behind.
   const fresh = planStudy(config, { layout: data.layout, rows: data.inputs.rows });
@@ -66,12 +69,10 @@ export async function openStudy(paths: StudyPaths, config: SweepConfig, data: Pr
       });
     }
     if (!(await artifacts.has(data.hash))) await artifacts.put(encodePrepared(data));
-    if (known === undefined)
-      store.create(
-        { name: config.study, config: canonicalJson(config), configHash: hash, dataHash: data.hash, createdMs: nowMs, version },
-        fresh,
-      );
-    return { store, artifacts, plan: known === undefined ? fresh : store.plan(), resumed: known !== undefined };
+    const row = { name: config.study, config: canonicalJson(config), configHash: hash, dataHash: data.hash, version };
+    if (known === undefined) store.create({ ...row, createdMs: nowMs }, fresh);
+    else store.extend({ ...row, createdMs: known.createdMs }, fresh);
+    return { store, artifacts, plan: store.plan(), resumed: known !== undefined };
   } catch (thrown) {
     store.close();
     throw thrown;

@@ -75,12 +75,14 @@ export function resolvePaths(config: SweepConfig, folder: string): SweepConfig {
 }
 
 /**
- * The hash of what decides a study's results, given its data: not the workers, nor where files lie. The data have a hash of their own
- * (PreparedData.hash), so moving them keeps this one.
+ * The hash of what decides a trial's results, given its data: not the workers, nor where files lie, nor how many trials there are, nor what is
+ * computed from the best one at the end. The data have a hash of their own (PreparedData.hash), so moving them keeps this one.
  */
 export function configHash(config: SweepConfig): string {
   const { drop, id, kinds, missing, delimiter, rareBelow, target, test } = config.data;
   const data = { drop, id, kinds, missing, delimiter, rareBelow, target, test: test !== undefined };
-  const { study, seed, protocol, noise, model, training, features, ridge, search } = config;
-  return hashOf({ study, seed, protocol, data, noise, model, training, features, ridge, search });
+  const { study, seed, protocol, noise, model, training, features } = config;
+  const { alphas, folds } = config.ridge;
+  const { sampler } = config.search;
+  return hashOf({ study, seed, protocol, data, noise, model, training, features, alphas, folds, sampler });
 }

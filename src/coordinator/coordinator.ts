@@ -27,6 +27,8 @@ export interface CoordinatorOptions {
   readonly heartbeatMs: number;
   /** How long leases of an earlier run stay valid; 0 when its workers are known to be gone. */
   readonly graceMs: number;
+  /** Whether tasks that failed for a reason that may be gone (a crash, a full disk) get new attempts. */
+  readonly retryFailed: boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** Called after every event that changed something. */
@@ -57,13 +59,14 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   // A rejection is for whoever awaits `ended`; it must not count as unhandled before that.
   ended.catch(() => {});
   let broken: NoisefoldError | undefined;
-  if (state.phase === 'finished') finish('finished');
 
   function handle(event: Event): void {
     if (broken !== undefined) return;
     const next = step(state, event);
     try {
-      const changes = next.effects.flatMap((effect) => (effect.type === 'persist' ? [changeOf(effect, next.state, event.nowMs)] : []));
+      const changes = next.effects.flatMap((effect) =>
+        effect.type === 'persist' ? [changeOf(effect, next.state, event.nowMs)] : [],
+      );
       if (changes.length > 0) store.commit(changes);
     } catch (thrown) {
       broken = asNoisefoldError(thrown);
@@ -148,6 +151,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     handle({ ...message, worker, nowMs });
   }
 
+  if (options.retryFailed) handle({ type: 'retry', nowMs: clock.now() });
+  if (state.phase === 'finished') finish('finished');
   transport.listen(onMessage, (peer, reason) => log.log('warn', 'dropped a malformed message', { peer, reason }));
 
   return {

@@ -68,7 +68,10 @@ function apply(draft: Draft, event: Event): void {
       if (event.running === undefined) return;
       const { task: id, attempt, progress } = event.running;
       const task = draft.current(id, attempt);
-      if (task === undefined) { draft.emit({ type: 'cancel', worker: event.worker, task: id, attempt }); return; }
+      if (task === undefined) {
+        draft.emit({ type: 'cancel', worker: event.worker, task: id, attempt });
+        return;
+      }
       // A worker that came back from a coordinator's restart may have been given something else between its hello and this heartbeat.
       draft.release(event.worker, 'worker runs another task', id);
       const renewed = { worker: event.worker, leaseUntil: event.nowMs + draft.policy.leaseMs, progress };
@@ -132,6 +135,9 @@ function apply(draft: Draft, event: Event): void {
     case 'lost':
       draft.lose(event.worker, 'worker process ended');
       draft.removeWorker(event.worker);
+      return;
+    case 'retry':
+      draft.retry();
       return;
     case 'stop':
       draft.stop();
@@ -257,9 +263,12 @@ class Draft {
 
   private expireTask(task: TaskState, cause: string): void {
     const losses = task.losses + 1;
-    if (losses < this.policy.maxLosses) { this.move(task, 'pending', { ...unleased, losses }, cause); return; }
+    if (losses < this.policy.maxLosses) {
+      this.move(task, 'pending', { ...unleased, losses }, cause);
+      return;
+    }
     const message = `${losses} workers were lost while running it, without a checkpoint between`;
-    this.move(task, 'failed', { ...unleased, losses, error: { code: 'WORKER_LOST', message, retryable: false } }, cause);
+    this.move(task, 'failed', { ...unleased, losses, error: { code: 'WORKER_LOST', message, retryable: true } }, cause);
   }
 
   expire(): void {
@@ -271,6 +280,12 @@ class Draft {
       else if (worker.task !== undefined && this.tasks.get(worker.task)?.worker !== worker.id)
         this.setWorker({ ...worker, task: undefined });
     }
+  }
+
+  retry(): void {
+    const again = [...this.tasks.values()].filter(({ status, error }) => status === 'failed' && error?.retryable === true);
+    for (const task of again) this.move(task, 'pending', { failures: 0, losses: 0, notBefore: 0 }, 'tried again');
+    if (again.length > 0 && this.phase === 'finished') this.phase = 'running';
   }
 
   stop(): void {
@@ -297,12 +312,7 @@ class Draft {
       const worker = free.shift();
       if (worker === undefined) return;
       const attempt = task.attempt + 1;
-      this.move(
-        task,
-        'leased',
-        { attempt, worker: worker.id, leaseUntil: this.nowMs + this.policy.leaseMs },
-        'leased',
-      );
+      this.move(task, 'leased', { attempt, worker: worker.id, leaseUntil: this.nowMs + this.policy.leaseMs }, 'leased');
       this.setWorker({ ...worker, task: task.task.id });
       this.emit({ type: 'assign', worker: worker.id, task: task.task.id, attempt });
     }

@@ -5,6 +5,7 @@
  *    ^          |         |----> failed
  *    |----------+---------|          (a lease that ends, is handed back, or fails with attempts left returns to pending)
  *
+ * failed -> pending is somebody's asking again, after a crash, a lost worker or a full disk.
  * pending -> done is a result that arrives after its lease ended but before anyone else was given the task: the attempt number is still the last one.
  */
 import { NoisefoldError } from '../base/errors.ts';
@@ -15,7 +16,7 @@ export const transitions = {
   leased: ['running', 'pending', 'done', 'failed'],
   running: ['pending', 'done', 'failed'],
   done: [],
-  failed: [],
+  failed: ['pending'],
 } as const satisfies Record<TaskStatus, readonly TaskStatus[]>;
 
 export const isLegal = (from: TaskStatus, to: TaskStatus): boolean => (transitions[from] as readonly TaskStatus[]).includes(to);

@@ -91,6 +91,8 @@ export type Event =
   | (FromWorker & { readonly type: 'goodbye' })
   /** The worker's process is known to be gone, before its lease says so. */
   | (FromWorker & { readonly type: 'lost' })
+  /** Somebody asks again: what failed for a reason that may be gone gets new attempts. */
+  | (Timed & { readonly type: 'retry' })
   | (Timed & { readonly type: 'stop' })
   | (Timed & { readonly type: 'tick' });
 

@@ -1,5 +1,6 @@
 /** The Store in memory, for tests: as strict as the SQLite one, and as forgetful. */
 import { NoisefoldError } from '../base/errors.ts';
+import { additions } from '../plan/additions.ts';
 import type { Plan } from '../plan/types.ts';
 import { newTaskState } from '../scheduler/step.ts';
 import type { TaskState } from '../scheduler/types.ts';
@@ -18,6 +19,15 @@ export function memoryStore(): Store {
       study = row;
       plan = structuredClone(tasks);
       for (const task of plan.tasks) states.set(task.id, newTaskState(task));
+    },
+    extend(row, wider) {
+      const added = additions(plan, wider);
+      study = row;
+      plan = {
+        trials: [...plan.trials, ...structuredClone(added.trials)],
+        tasks: [...plan.tasks, ...structuredClone(added.tasks)],
+      };
+      for (const task of added.tasks) states.set(task.id, newTaskState(task));
     },
     plan: () => plan,
     tasks: () => [...states.values()],

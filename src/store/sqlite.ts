@@ -1,5 +1,6 @@
 /** The Store in an SQLite file (database.ts says how it is opened, locked and made durable). */
 import { NoisefoldError } from '../base/errors.ts';
+import { additions } from '../plan/additions.ts';
 import { newTaskState } from '../scheduler/step.ts';
 import { attempt, openToRead, openToWrite, transaction } from './database.ts';
 import {
@@ -62,6 +63,18 @@ export function openStore(path: string, { readonly = false }: OpenStoreOptions =
         for (const [position, trial] of plan.trials.entries()) insert('trials', { position, ...trialColumns(trial) });
         for (const [position, task] of plan.tasks.entries())
           insert('tasks', { position, ...taskColumns(task), ...taskStateColumns(newTaskState(task)) });
+      });
+    },
+    extend(study, wider) {
+      const known = this.plan();
+      const added = additions(known, wider);
+      transaction(database, path, () => {
+        database.prepare('DELETE FROM study').run();
+        insert('study', { id: 1, ...studyColumns(study) });
+        for (const [i, trial] of added.trials.entries())
+          insert('trials', { position: known.trials.length + i, ...trialColumns(trial) });
+        for (const [i, task] of added.tasks.entries())
+          insert('tasks', { position: known.tasks.length + i, ...taskColumns(task), ...taskStateColumns(newTaskState(task)) });
       });
     },
     plan: () => ({

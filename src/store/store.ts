@@ -34,6 +34,11 @@ export interface Store {
   study(): StudyRow | undefined;
   /** Writes the study with its trials and tasks, all at once. Throws STORE_FAILED if there is one already. */
   create(study: StudyRow, plan: Plan): void;
+  /**
+   * Gives the study a new configuration and appends those trials and tasks of the plan that it lacks, all at once. What it has stays, even where the
+   * plan lacks it. Throws STORE_FAILED if a trial or task of the plan is there with other contents.
+   */
+  extend(study: StudyRow, plan: Plan): void;
   plan(): Plan;
   /** Task states in plan order. Progress, leases' deadlines and workers are not kept over a restart: tasks that were leased come back as `leased`. */
   tasks(): readonly TaskState[];

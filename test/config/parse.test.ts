@@ -230,6 +230,11 @@ ridge: { folds: { count: 1, kind: grouped } }
 describe('the hash of a configuration', () => {
   const config = parseSweep(minimal, 'f.yaml');
 
+  it('does not see how many trials there are, nor the learning curve: a study can be given more', () => {
+    for (const line of ['search: { trials: 13 }', 'ridge: { learningCurve: { draws: 2 } }'])
+      assert.equal(configHash(parseSweep(`${minimal}${line}`, 'f.yaml')), configHash(config), line);
+  });
+
   it('does not see workers, output, or where the files are', () => {
     const moved = { ...resolvePaths(config, '/elsewhere'), output: 'other', workers: { ...config.workers, count: 4 } };
     assert.equal(configHash(moved), configHash(config));
@@ -242,7 +247,7 @@ describe('the hash of a configuration', () => {
       'training: { epochs: 11 }',
       'noise: { flavour: reference }',
       'ridge: { alphas: [1] }',
-      'search: { trials: 13 }',
+      'search: { sampler: random }',
       'features: { inputs: true }',
     ])
       assert.notEqual(configHash(parseSweep(`${minimal}${line}`, 'f.yaml')), configHash(config), line);

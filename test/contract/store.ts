@@ -191,6 +191,37 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     });
 
     it(
+      'can be given more trials: what is there stays as it is',
+      withStudy(({ store, reopen }) => {
+        const first = taskAt(0);
+        store.commit([change(first, { status: 'failed', attempt: 2 })]);
+        const before = store.tasks();
+        const trial = { ...(trials[2] ?? assert.fail()), id: 'trial-0003' };
+        const task = { ...taskAt(2), id: 'trial-0003/all/0-10', trial: 'trial-0003' };
+        // The wider plan lacks one of the old trials, which stays.
+        store.extend(
+          { ...study, config: '{"more":true}' },
+          { trials: [...trials.slice(1), trial], tasks: [...tasks.slice(1), task] },
+        );
+        for (const opened of restarted(store, reopen)) {
+          assert.deepEqual(opened.tasks(), [...before, newTaskState(task)]);
+          assert.deepEqual(opened.plan(), { trials: [...trials, trial], tasks: [...tasks, task] });
+          assert.equal(opened.study()?.config, '{"more":true}');
+        }
+      }),
+    );
+
+    it(
+      'is not given trials that differ from those of the same name, and stays as it was',
+      withStudy(({ store }) => {
+        const other = { ...(trials[2] ?? assert.fail()), parameters: { 'noise.numerical': 0.5 } };
+        assert.throws(() => store.extend({ ...study, config: 'x' }, { trials: [other], tasks: [] }), failed);
+        assert.deepEqual(store.study(), study);
+        assert.deepEqual(store.plan(), plan);
+      }),
+    );
+
+    it(
       'can be closed twice',
       withStudy(({ store }) => {
         store.close();

@@ -102,6 +102,7 @@ function open(store: Store, faults: LoopbackOptions = {}): Bench {
     policy: { ...defaultPolicy, leaseMs: 60, backoffMs: 5, maxLosses: 50, maxFailures: 3 },
     heartbeatMs: 10,
     graceMs: 0,
+    retryFailed: true,
     clock: { now: () => Date.now() },
     log: silentLog,
     onChange: (state) => assert.deepEqual(violations(state), []),
@@ -255,6 +256,7 @@ describe('a coordinator with workers', () => {
       policy: defaultPolicy,
       heartbeatMs: 10,
       graceMs: 0,
+      retryFailed: false,
       clock: { now: () => 0 },
       log: silentLog,
     });

@@ -211,6 +211,24 @@ describe('the scheduler', () => {
     assert.equal(state.tasks.get('a')?.worker, 'peer2');
   });
 
+  it('gives new attempts, when asked, to what failed for a reason that may be gone', () => {
+    const fail = (worker: string, task: string, nowMs: number, retryable: boolean): Event => ({
+      type: 'failed',
+      worker,
+      nowMs,
+      task,
+      attempt: 1,
+      failure: { code: retryable ? 'DISK_FULL' : 'TRAIN_DIVERGED', message: 'm', retryable },
+    });
+    const once = { ...study(2), policy: { ...policy, maxFailures: 1 } };
+    const over = run(once, hello('w1', 0), hello('w2', 0), fail('w1', 'a', 1, true), fail('w2', 'b', 1, false));
+    assert.equal(over.state.phase, 'finished');
+    const { state } = run(over.state, { type: 'retry', nowMs: 2 });
+    assert.equal(state.phase, 'running');
+    assert.equal(statusOf(state, 'a'), 'pending');
+    assert.equal(statusOf(state, 'b'), 'failed');
+  });
+
   it('keeps its invariants, and never loses a result, whatever comes in whatever order', () => {
     const worker = fc.constantFrom('w1', 'w2', 'w3');
     const task = fc.constantFrom(...ids);
@@ -234,7 +252,7 @@ describe('the scheduler', () => {
       }),
       fc.record({ type: fc.constant('returned' as const), worker, task, attempt }),
       fc.record({ type: fc.constantFrom('goodbye' as const, 'lost' as const), worker }),
-      fc.record({ type: fc.constantFrom('tick' as const, 'tick' as const, 'stop' as const) }),
+      fc.record({ type: fc.constantFrom('tick' as const, 'tick' as const, 'retry' as const, 'stop' as const) }),
     );
     fc.assert(
       fc.property(fc.array(fc.tuple(shape, fc.nat(40)), { maxLength: 80 }), (script) => {
