@@ -1,5 +1,5 @@
 /** What several commands are made of: the real clock, engines, and a study's configuration with its data. */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { NoisefoldError } from '../base/errors.ts';
@@ -71,6 +71,35 @@ export async function openLinearAlgebra(threads: number, log: Log): Promise<Line
   } catch {
     log.log('warn', 'onnxruntime-node does not load; ridge runs in plain loops, some ten times slower');
     return referenceLinearAlgebra;
+  }
+}
+
+/** For yargs' coerce: how many of something. What is thrown here becomes a USAGE error. */
+export function atLeastOne(value: number | undefined): number | undefined {
+  if (value !== undefined && !(Number.isInteger(value) && value >= 1)) throw new Error('must be a whole number, at least 1');
+  return value;
+}
+
+/** Makes a folder for results, and those above it. Throws USAGE where that is not possible, DISK_FULL. */
+export async function makeOutputFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    const reasons: Readonly<Record<string, string>> = {
+      EACCES: 'you may not write there',
+      EPERM: 'you may not write there',
+      EROFS: 'the file system is read-only',
+      EEXIST: 'a file has this name',
+      ENOTDIR: 'a file has the name of a folder above it',
+    };
+    const reason = reasons[code];
+    if (reason === undefined) throw cause;
+    throw new NoisefoldError('USAGE', `the folder cannot be made: ${reason}`, {
+      where: path,
+      hint: 'Name another folder for the results.',
+      cause,
+    });
   }
 }
 

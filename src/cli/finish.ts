@@ -17,7 +17,7 @@ import { exportBest, type FeatureSource } from './best.ts';
 import { openMachine, type StudyInputs } from './context.ts';
 import { learningCurves } from './curves.ts';
 import { failuresOf } from './outputs.ts';
-import type { StudyPaths } from './study-folder.ts';
+import { shown, type StudyPaths } from './study-folder.ts';
 
 export interface FinishOptions {
   readonly config: SweepConfig;
@@ -97,7 +97,7 @@ export async function finishStudy(options: FinishOptions): Promise<readonly (rea
       },
       warnings,
     },
-    paths.folder,
+    shown(paths.folder),
   );
   await writeFileDurably(paths.file('report.md'), report);
   const trials = paths.file('trials');

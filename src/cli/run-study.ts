@@ -11,7 +11,7 @@ import { bindCoordinator } from '../wire/zmq.ts';
 import { realClock } from './context.ts';
 import type { Display } from './display.ts';
 import { startLocalWorkers } from './local-workers.ts';
-import type { OpenStudy, StudyPaths } from './study-folder.ts';
+import { shown, type OpenStudy, type StudyPaths } from './study-folder.ts';
 
 export interface RunStudyOptions {
   readonly config: SweepConfig;
@@ -83,7 +83,7 @@ export async function runStudy(options: RunStudyOptions): Promise<State> {
     onLost: (name) => coordinator.lost(name),
     onExhausted() {
       failure = new NoisefoldError('WORKER_LOST', 'every worker process ended again and again', {
-        where: paths.log,
+        where: shown(paths.log),
         hint: 'The log tells their last words. What is finished is kept: the same command goes on from there.',
       });
       coordinator.stop();

@@ -1,6 +1,6 @@
 /** A study's folder: where everything is, and how it is opened, new or to be resumed. */
 import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
 import { NoisefoldError } from '../base/errors.ts';
@@ -40,6 +40,12 @@ export function studyPaths(output: string, study: string): StudyPaths {
   };
 }
 
+/** The shorter way to say where it is, from here. */
+export function shown(path: string): string {
+  const from = relative('.', path);
+  return from !== '' && from.length < path.length ? from : path;
+}
+
 export interface OpenStudy {
   readonly store: Store;
   readonly artifacts: ArtifactStore;
@@ -64,8 +70,8 @@ export async function openStudy(paths: StudyPaths, config: SweepConfig, data: Pr
     if (known !== undefined && (known.configHash !== hash || known.dataHash !== data.hash)) {
       const what = known.configHash === hash ? 'other data' : 'another configuration';
       throw new NoisefoldError('CONFIG_CHANGED', `the study ${config.study} was started with ${what}`, {
-        where: paths.folder,
-        hint: `Give the new study another name (study: in the configuration), or remove ${paths.folder} to start it anew.`,
+        where: shown(paths.folder),
+        hint: `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`,
       });
     }
     if (!(await artifacts.has(data.hash))) await artifacts.put(encodePrepared(data));

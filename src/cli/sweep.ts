@@ -1,6 +1,5 @@
 /** `noisefold sweep`: an embedded coordinator and local workers, from a configuration to a ranking. */
 import { availableParallelism } from 'node:os';
-import { relative } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig, WorkersConfig } from '../config/types.ts';
@@ -13,7 +12,7 @@ import { finishStudy } from './finish.ts';
 import { fileLog } from './log.ts';
 import { rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
 import { runStudy } from './run-study.ts';
-import { openStudy, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
+import { openStudy, shown, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
 
 interface SweepArguments extends CommonArguments {
   config: string;
@@ -160,12 +159,6 @@ function shares({ count, threads }: WorkersConfig, tasks: number): { count: numb
   const cores = availableParallelism();
   const workers = Math.max(1, count === 'auto' ? Math.min(cores, tasks) : count);
   return { count: workers, threads: threads === 'auto' ? Math.max(1, Math.floor(cores / workers)) : threads };
-}
-
-/** The shorter way to say where it is. */
-function shown(path: string): string {
-  const from = relative('.', path);
-  return from.length < path.length ? from : path;
 }
 
 const silent: Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'> = { write: () => true, columns: 80, rows: 24 };

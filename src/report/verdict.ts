@@ -23,7 +23,9 @@ export function verdict(ranking: readonly RankedTrial[]): readonly string[] {
   const leader = ranking[0];
   if (leader !== undefined && leader.kind !== 'trained')
     sentences.push(
-      `No trial beats ${leader.kind === 'raw' ? 'ridge on the raw inputs' : 'the untrained network'} (${leader.id}).`,
+      leader.kind === 'raw'
+        ? `No trial beats ridge on the raw inputs (${leader.id}): a wider network, more epochs, or features.inputs: true may.`
+        : `No trial beats the untrained network (${leader.id}).`,
     );
   else if (trained.length > 1) {
     const ties = trained.filter((trial) => trial !== best && trial.tie).length;

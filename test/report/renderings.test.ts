@@ -110,7 +110,7 @@ describe('verdict', () => {
     const said = text(ranked('raw', 1, 0.1), ranked('trial-1', 2, 0.12, { toRaw: difference(0.02), toUntrained: undefined }));
     assert.equal(
       said,
-      'trial-1 is 20.0 % worse than ridge on the raw inputs (p = 0.003). No trial beats ridge on the raw inputs (raw).',
+      'trial-1 is 20.0 % worse than ridge on the raw inputs (p = 0.003). No trial beats ridge on the raw inputs (raw): a wider network, more epochs, or features.inputs: true may.',
     );
   });
 
