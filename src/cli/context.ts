@@ -75,10 +75,12 @@ export async function openLinearAlgebra(threads: number, log: Log): Promise<Line
 }
 
 /** For yargs' coerce: how many of something. What is thrown here becomes a USAGE error. */
-export function atLeastOne(value: number | undefined): number | undefined {
-  if (value !== undefined && !(Number.isInteger(value) && value >= 1)) throw new Error('must be a whole number, at least 1');
-  return value;
-}
+export const atLeastOne =
+  (option: string) =>
+  (value: number): number => {
+    if (!(Number.isInteger(value) && value >= 1)) throw new Error(`${option} must be a whole number, at least 1`);
+    return value;
+  };
 
 /** Makes a folder for results, and those above it. Throws USAGE where that is not possible, DISK_FULL. */
 export async function makeOutputFolder(path: string): Promise<void> {

@@ -10,7 +10,7 @@ import { idsOf } from '../dataset/prepare.ts';
 import { readTable } from '../dataset/read.ts';
 import { openFeatures } from '../dataset/write.ts';
 import { featuresOf, predictRows, widthOf, writePredictions } from './best.ts';
-import { autoEngine, type CommonArguments, openMachine, rowIds, terminalLog } from './context.ts';
+import { atLeastOne, autoEngine, type CommonArguments, openMachine, rowIds, terminalLog } from './context.ts';
 
 interface FeaturesArguments extends CommonArguments {
   model: string;
@@ -35,7 +35,7 @@ export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> 
       .option('out', { type: 'string', describe: 'Features: .parquet, .npy or .csv' })
       .option('predictions', { type: 'string', describe: "Predictions by the model's ridge: .csv" })
       .option('engine', { choices: engineNames, default: autoEngine, describe: 'What runs the network' })
-      .option('threads', { type: 'number', describe: 'Engine threads (default: one a core)' })
+      .option('threads', { type: 'number', coerce: atLeastOne('--threads'), describe: 'Engine threads (default: one a core)' })
       .check(({ out, predictions }) => {
         if (out === undefined && predictions === undefined) throw new Error('Name at least one of --out and --predictions');
         return true;

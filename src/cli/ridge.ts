@@ -13,7 +13,7 @@ import { learningCurve } from '../ridge/curve.ts';
 import { scorePath } from '../ridge/score.ts';
 import type { LearningCurvePoint, Metrics, RidgeScore } from '../ridge/types.ts';
 import { streamInputs } from '../train/features.ts';
-import { type CommonArguments, openLinearAlgebra, terminalLog, threadsOf } from './context.ts';
+import { atLeastOne, type CommonArguments, openLinearAlgebra, terminalLog, threadsOf } from './context.ts';
 import { type FeatureFile, readFeatures } from './feature-file.ts';
 
 interface RidgeArguments extends CommonArguments {
@@ -79,7 +79,7 @@ export const ridgeCommand: CommandModule<CommonArguments, RidgeArguments> = {
         describe: 'Penalties to try, separated by commas',
       })
       .option('learning-curve', { type: 'boolean', default: false, describe: 'Also the error against the number of labels' })
-      .option('threads', { type: 'number', describe: 'Threads (default: one a core)' })
+      .option('threads', { type: 'number', coerce: atLeastOne('--threads'), describe: 'Threads (default: one a core)' })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
       .example(
         '$0 ridge --features runs/x/best/features.npy --data train.csv test.csv --target price --log',

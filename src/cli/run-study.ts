@@ -117,6 +117,7 @@ export async function runStudy(options: RunStudyOptions): Promise<State> {
     clearInterval(ticks);
     clearInterval(redraws);
     workers.kill();
+    await workers.close();
     await transport.close();
   }
 }

@@ -1,5 +1,4 @@
 /** A study's folder: where everything is, and how it is opened, new or to be resumed. */
-import { mkdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
@@ -13,6 +12,7 @@ import { planStudy } from '../plan/plan.ts';
 import type { Plan } from '../plan/types.ts';
 import { openStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
+import { makeOutputFolder } from './context.ts';
 import { version } from './version.ts';
 
 /** Absolute paths of all that a study writes. */
@@ -61,7 +61,7 @@ export interface OpenStudy {
 export async function openStudy(paths: StudyPaths, config: SweepConfig, data: PreparedData, nowMs: number): Promise<OpenStudy> {
   // Planned before the folder exists: a plan that cannot be made leaves nothing behind.
   const fresh = planStudy(config, { layout: data.layout, rows: data.inputs.rows });
-  mkdirSync(paths.folder, { recursive: true });
+  await makeOutputFolder(paths.folder);
   const artifacts = fileArtifacts(paths.artifacts);
   const store = openStore(paths.database);
   try {

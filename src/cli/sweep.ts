@@ -6,7 +6,15 @@ import type { SweepConfig, WorkersConfig } from '../config/types.ts';
 import { engineNames, type EngineName } from '../config/types.ts';
 import { leaderboard } from '../report/leaderboard.ts';
 import type { State, TaskState } from '../scheduler/types.ts';
-import { commandAgain, loadStudyInputs, realClock, terminalLog, type CommonArguments, type StudyInputs } from './context.ts';
+import {
+  atLeastOne,
+  commandAgain,
+  loadStudyInputs,
+  realClock,
+  terminalLog,
+  type CommonArguments,
+  type StudyInputs,
+} from './context.ts';
 import { createDisplay, paintOf, terminalOf } from './display.ts';
 import { finishStudy } from './finish.ts';
 import { fileLog } from './log.ts';
@@ -34,8 +42,16 @@ export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
         type: 'string',
         describe: 'The folder that holds the study’s folder (default: the configuration’s, runs)',
       })
-      .option('workers', { type: 'number', describe: 'Worker processes (default: the configuration’s; auto is one a core)' })
-      .option('threads', { type: 'number', describe: 'Engine threads a worker (default: so that workers x threads = cores)' })
+      .option('workers', {
+        type: 'number',
+        coerce: atLeastOne('--workers'),
+        describe: 'Worker processes (default: the configuration’s; auto is one a core)',
+      })
+      .option('threads', {
+        type: 'number',
+        coerce: atLeastOne('--threads'),
+        describe: 'Engine threads a worker (default: so that workers x threads = cores)',
+      })
       .option('engine', { choices: engineNames, describe: 'What runs the training steps' })
       .example('$0 sweep examples/diamonds/sweep.yaml', 'Run the example; Ctrl-C stops it, the same command goes on')
       .example(

@@ -1,5 +1,5 @@
 /** `noisefold train`: one configuration in this process, without a coordinator. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Table from 'cli-table3';
 import type { CommandModule } from 'yargs';
@@ -21,7 +21,16 @@ import { corruptionCsv, historyCsv } from '../report/csv.ts';
 import { runTask } from '../train/task.ts';
 import type { TaskResult, TaskSpec } from '../train/types.ts';
 import { exportBest } from './best.ts';
-import { type CommonArguments, loadConfig, loadData, openMachine, realClock, terminalLog } from './context.ts';
+import {
+  atLeastOne,
+  type CommonArguments,
+  loadConfig,
+  loadData,
+  makeOutputFolder,
+  openMachine,
+  realClock,
+  terminalLog,
+} from './context.ts';
 import { showProgress } from './progress.ts';
 import { mainMetric, metricName, overFolds } from './ridge.ts';
 import { version } from './version.ts';
@@ -49,7 +58,7 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
       })
       .option('out', { type: 'string', describe: "Folder to write (default: the study's folder with -train behind its name)" })
       .option('engine', { choices: engineNames, describe: 'What runs the training steps (default: as configured)' })
-      .option('threads', { type: 'number', describe: 'Engine threads (default: one a core)' })
+      .option('threads', { type: 'number', coerce: atLeastOne('--threads'), describe: 'Engine threads (default: one a core)' })
       .example('$0 train sweep.yaml --set noise.numerical=0.2', 'Fix what the sweep would search')
       .example('$0 train sweep.yaml --out runs/long', 'Into a folder of its own'),
   handler: async (args) => {
@@ -188,8 +197,9 @@ interface Run {
   step(): number | undefined;
 }
 
-/** The folder of a training run, new or to be resumed. Throws CONFIG_CHANGED if another training was started in it. */
+/** The folder of a training run, new or to be resumed. Throws CONFIG_CHANGED if another training was started in it, USAGE if it cannot be made. */
 async function openRun(folder: string, { config, trial, data }: Trained): Promise<Run> {
+  await makeOutputFolder(folder);
   const runFile = join(folder, 'run.json');
   const pointer = join(folder, 'checkpoint.json');
   // How often checkpoints are written changes no number.
@@ -215,7 +225,6 @@ async function openRun(folder: string, { config, trial, data }: Trained): Promis
         hint: `Choose another folder with --out, or remove ${folder} to start anew.`,
       });
   }
-  await mkdir(folder, { recursive: true });
   if (known === undefined)
     await writeFileDurably(runFile, `${canonicalJson({ ...identity, config: trial, noisefold: version }, 2)}\n`);
   const resume = (await readJson(pointer)) as Run['resume'];

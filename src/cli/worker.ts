@@ -7,6 +7,7 @@ import { exitCodes } from '../worker/session.ts';
 import { taskLauncher } from '../worker/task-launcher.ts';
 import { startWorker } from '../worker/worker.ts';
 import { connectWorker } from '../wire/zmq.ts';
+import { atLeastOne } from './context.ts';
 import { fileLog, stderrLog } from './log.ts';
 import { version } from './version.ts';
 
@@ -33,7 +34,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         describe: 'What the worker is called in displays and logs (default: host name and process id)',
       })
       .option('engine', { choices: engineNames, describe: 'What runs the training steps (default: auto)' })
-      .option('threads', { type: 'number', default: 1, describe: 'Engine threads' })
+      .option('threads', { type: 'number', coerce: atLeastOne('--threads'), default: 1, describe: 'Engine threads' })
       .option('log', { type: 'string', describe: 'Append log lines (JSON) to this file instead of standard error' }),
   handler: async (args) => {
     requireLoopback(args.connect);

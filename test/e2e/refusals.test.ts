@@ -28,6 +28,7 @@ interface Case {
   /** The table, and text to replace in the configuration. */
   readonly csv?: string | undefined;
   readonly yaml?: readonly [from: string, to: string];
+  readonly args?: readonly string[];
   /** The first line of what standard error ends with: code, where, message. */
   readonly says: RegExp;
 }
@@ -62,18 +63,24 @@ const cases: Readonly<Record<string, Case>> = {
     says: /^CONFIG_INVALID: 2 problems\nsweep\.yaml:4:.*\nsweep\.yaml:5:/,
   },
   'a file that is not YAML': { yaml: ['}', ''], says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:\d+:\d+ / },
+  'half a worker': { args: ['--workers', '0.5'], says: /^USAGE: --workers must be a whole number/ },
+  'a number of threads that is none': { args: ['--threads', 'many'], says: /^USAGE: --threads must be a whole number/ },
+  'an output folder that is a file': {
+    args: ['--output', 'table.csv'],
+    says: /^USAGE .*table\.csv\/refused: the folder cannot be made/,
+  },
 };
 
 describe('noisefold sweep refuses', { concurrency: 2 }, () => {
-  for (const [what, { csv = table, yaml, says }] of Object.entries(cases))
+  for (const [what, { csv = table, yaml, args = [], says }] of Object.entries(cases))
     it(what, async () => {
       const own = join(folder, what.replaceAll(' ', '-'));
       mkdirSync(own);
       writeFileSync(join(own, 'table.csv'), csv);
       writeFileSync(join(own, 'sweep.yaml'), yaml === undefined ? config : config.replace(...yaml));
-      const { stderr, stdout } = await run(2, own, 'sweep', 'sweep.yaml');
+      const { stderr, stdout } = await run(2, own, 'sweep', 'sweep.yaml', ...args);
       assert.equal(stdout(), '');
-      const error = stderr().slice(stderr().search(/^[A-Z]+_[A-Z_]+[ :]/m));
+      const error = stderr().slice(stderr().search(/^(USAGE|[A-Z]+_[A-Z_]+)[ :]/m));
       assert.match(error, says);
       assert.ok(!existsSync(join(own, 'runs')), 'a folder was left behind');
     });
