@@ -71,6 +71,19 @@ export function timingsOf(tasks: ReadonlyMap<string, TaskState>, transitions: re
   );
 }
 
+/**
+ * Deletes what no task points at: a checkpoint whose worker was killed before it could say that it was there. Only while no task runs.
+ * @param data the hash of the prepared data, which stays
+ */
+export async function discardOrphans(
+  artifacts: ArtifactStore,
+  tasks: ReadonlyMap<string, TaskState>,
+  data: string,
+): Promise<void> {
+  const named = new Set([data, ...[...tasks.values()].flatMap(({ checkpoint }) => checkpoint?.hash ?? [])]);
+  for (const hash of await artifacts.list()) if (!named.has(hash)) await artifacts.delete(hash);
+}
+
 export const failuresOf = (tasks: ReadonlyMap<string, TaskState>): TrialFailure[] =>
   [...tasks.values()].flatMap(({ task, status, error }) =>
     status === 'failed' && error !== undefined ? [{ trial: task.trial, code: error.code, message: error.message }] : [],

@@ -18,7 +18,7 @@ import {
 import { createDisplay, paintOf, terminalOf } from './display.ts';
 import { finishStudy } from './finish.ts';
 import { fileLog } from './log.ts';
-import { rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
+import { discardOrphans, rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
 import { runStudy } from './run-study.ts';
 import { openStudy, shown, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
 
@@ -56,7 +56,7 @@ export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
       .example('$0 sweep examples/diamonds/sweep.yaml', 'Run the example; Ctrl-C stops it, the same command goes on')
       .example(
         '$0 sweep sweep.yaml --set search.trials=24 --set study=wide',
-        'The same sweep with more trials, as another study',
+        'The same sweep with more trials, as another study (without the name: more trials for the same)',
       ),
   handler: (args) => runSweep(args),
 };
@@ -84,11 +84,14 @@ async function runSweep(args: SweepArguments): Promise<void> {
     const ranking = rankingOf(study.plan, state.tasks, data.task);
     const timings = timingsOf(state.tasks, study.store.transitions());
     await writeRanking(paths, ranking, timings);
+    await discardOrphans(study.artifacts, state.tasks, data.hash);
     if (state.phase !== 'finished') {
       const done = [...state.tasks.values()].filter(({ status }) => status === 'done').length;
       throw new NoisefoldError(
         'INTERRUPTED',
-        `${done} of ${state.tasks.size} tasks are done; the others go on from their checkpoints`,
+        done === state.tasks.size
+          ? 'every trial is done; the best model and the report are still to be written'
+          : `${done} of ${state.tasks.size} tasks are done; the others go on from their checkpoints`,
         {
           where: shown(paths.folder),
           hint: `Resume with: ${again}`,

@@ -9,6 +9,8 @@ import type { Task } from '../plan/types.ts';
 import { isFinal, isHeld, moved } from './transitions.ts';
 import type { Effect, Event, Policy, State, Step, TaskFailure, TaskState, TaskStatus, WorkerState } from './types.ts';
 
+const unleased = { worker: undefined, leaseUntil: undefined, progress: undefined } as const;
+
 export function newTaskState(task: Task): TaskState {
   return {
     task,
@@ -28,12 +30,14 @@ export function newTaskState(task: Task): TaskState {
 
 /**
  * The state after a start or restart. Tasks that were leased keep their attempt for `graceMs`, so that a worker that lived through the
- * coordinator's restart can go on; 0 when the workers are known to be gone.
+ * coordinator's restart can go on; with 0 the workers are known to be gone with the coordinator, and their tasks wait for others: nobody's loss.
  */
 export function recover(tasks: readonly TaskState[], policy: Policy, nowMs: number, graceMs: number): State {
-  const entries = tasks.map(
-    (task) => [task.task.id, isHeld(task.status) ? { ...task, leaseUntil: nowMs + graceMs } : task] as const,
-  );
+  const recovered = (task: TaskState): TaskState => {
+    if (!isHeld(task.status)) return task;
+    return graceMs > 0 ? { ...task, leaseUntil: nowMs + graceMs } : moved(task, 'pending', unleased);
+  };
+  const entries = tasks.map((task) => [task.task.id, recovered(task)] as const);
   const phase = tasks.every((task) => isFinal(task.status)) ? 'finished' : 'running';
   return { phase, policy, tasks: new Map(entries), workers: new Map() };
 }
@@ -149,8 +153,6 @@ function apply(draft: Draft, event: Event): void {
       event satisfies never;
   }
 }
-
-const unleased = { worker: undefined, leaseUntil: undefined, progress: undefined } as const;
 
 /** One step's working copy. Copies on the first write, so that an event without consequences returns the state it was given. */
 class Draft {

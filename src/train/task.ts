@@ -113,8 +113,8 @@ async function trainAndStore(
   network: NetworkSpec,
 ): Promise<TrainOutcome & { readonly checkpoint: string }> {
   const course = { network, seed, data: data.hash, config };
-  const from =
-    resumeFrom === undefined ? snapshotOf(initialState(network, seed)) : loadSnapshot(await artifacts.get(resumeFrom), course);
+  const resumed = resumeFrom === undefined ? undefined : await getKept(artifacts, resumeFrom);
+  const from = resumed === undefined ? snapshotOf(initialState(network, seed)) : loadSnapshot(resumed, course);
   if (from.state.step > task.toStep)
     throw new NoisefoldError(
       'CHECKPOINT_MISMATCH',
@@ -142,6 +142,17 @@ async function trainAndStore(
     save,
   });
   return { ...outcome, checkpoint };
+}
+
+/** The checkpoint's bytes, or nothing where they are lost or damaged: training anew ends in the same bytes, only later. */
+async function getKept(artifacts: ArtifactStore, hash: string): Promise<Uint8Array | undefined> {
+  try {
+    return await artifacts.get(hash);
+  } catch (thrown) {
+    const lost = thrown instanceof NoisefoldError && (thrown.code === 'ARTIFACT_NOT_FOUND' || thrown.code === 'ARTIFACT_CORRUPT');
+    if (!lost) throw thrown;
+    return undefined;
+  }
 }
 
 /** Scores, reporting progress, until the signal ends it by its reason. */

@@ -211,6 +211,16 @@ describe('the scheduler', () => {
     assert.equal(state.tasks.get('a')?.worker, 'peer2');
   });
 
+  it('blames nobody for leases that ended with the coordinator itself', () => {
+    let state = study(1);
+    for (let restarts = 0; restarts < 2 * policy.maxLosses; restarts++) {
+      state = recover([...run(state, hello('w1', restarts)).state.tasks.values()], policy, restarts, 0);
+      assert.deepEqual(violations(state), []);
+    }
+    assert.equal(statusOf(state, 'a'), 'pending');
+    assert.equal(state.tasks.get('a')?.losses, 0);
+  });
+
   it('gives new attempts, when asked, to what failed for a reason that may be gone', () => {
     const fail = (worker: string, task: string, nowMs: number, retryable: boolean): Event => ({
       type: 'failed',

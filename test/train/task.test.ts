@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { NoisefoldError } from '../../src/base/errors.ts';
 import type { ArtifactStore } from '../../src/artifacts/store.ts';
 import { sha256 } from '../../src/base/hash.ts';
 import { decodeCheckpoint } from '../../src/checkpoint/format.ts';
@@ -274,6 +275,15 @@ describe('a task that is stopped', () => {
 });
 
 describe('a checkpoint', () => {
+  it('that is lost or damaged costs time, not the result: the task starts anew', async () => {
+    const store = artifacts();
+    const straight = await finished(run({}, { artifacts: store }));
+    for (const code of ['ARTIFACT_NOT_FOUND', 'ARTIFACT_CORRUPT'] as const) {
+      const broken: typeof store = { ...store, get: () => Promise.reject(new NoisefoldError(code, 'gone')) };
+      assert.deepEqual(await finished(run({ resumeFrom: 'f'.repeat(64) }, { artifacts: broken })), straight);
+    }
+  });
+
   it('is refused by a task with another noise, learning rate, network or seed, and beyond its last step', async () => {
     const store = artifacts();
     const { checkpoint: resumeFrom = '' } = await finished(run({ toStep: 9 }, { artifacts: store }));
