@@ -15,5 +15,12 @@ export interface Matrix64 {
 export const zeros32 = (rows: number, cols: number): Matrix32 => ({ rows, cols, data: new Float32Array(rows * cols) });
 export const zeros64 = (rows: number, cols: number): Matrix64 => ({ rows, cols, data: new Float64Array(rows * cols) });
 
+/** A copy of some rows, in the order asked for. */
+export function rowsOf({ cols, data }: Matrix32, rows: Uint32Array): Matrix32 {
+  const some = zeros32(rows.length, cols);
+  rows.forEach((row, i) => some.data.set(data.subarray(row * cols, (row + 1) * cols), i * cols));
+  return some;
+}
+
 /** The bytes of a typed array, without a copy. */
 export const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

@@ -1,7 +1,7 @@
 /** What a study leaves for use: the model bundle, every row's features, and predictions for the rows without target. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Matrix32, zeros32 } from '../base/matrix.ts';
+import { type Matrix32, rowsOf } from '../base/matrix.ts';
 import type { Log } from '../base/ports.ts';
 import { thousands } from '../base/units.ts';
 import { type ModelBundle, writeBundle } from '../checkpoint/bundle.ts';
@@ -160,12 +160,6 @@ export async function writePredictions(
   } finally {
     await csv.discard();
   }
-}
-
-function rowsOf({ cols, data }: Matrix32, rows: Uint32Array): Matrix32 {
-  const picked = zeros32(rows.length, cols);
-  rows.forEach((row, i) => picked.data.set(data.subarray(row * cols, (row + 1) * cols), i * cols));
-  return picked;
 }
 
 function bundleOf(

@@ -1,5 +1,5 @@
 /** Learning curves of a study: the best features and the two baselines, on the same draws of labels. */
-import { zeros32, type Matrix32 } from '../base/matrix.ts';
+import { rowsOf, type Matrix32 } from '../base/matrix.ts';
 import type { RidgeConfig } from '../config/types.ts';
 import type { PreparedData } from '../dataset/types.ts';
 import type { LearningCurve } from '../report/model.ts';
@@ -40,7 +40,7 @@ export async function learningCurves({ data, ridge, seed, linearAlgebra, sets, o
 
 const inputRows = (inputs: Matrix32): FeatureRows => ({
   width: inputs.cols,
-  read: (rows) => Promise.resolve(picked(inputs, rows).data),
+  read: (rows) => Promise.resolve(rowsOf(inputs, rows).data),
 });
 
 function featureRows(source: FeatureSource, inputs: Matrix32): FeatureRows {
@@ -49,14 +49,8 @@ function featureRows(source: FeatureSource, inputs: Matrix32): FeatureRows {
     width,
     async read(rows) {
       const all = new Float32Array(rows.length * width);
-      for await (const { start, features } of featuresOf(source, picked(inputs, rows))) all.set(features, start * width);
+      for await (const { start, features } of featuresOf(source, rowsOf(inputs, rows))) all.set(features, start * width);
       return all;
     },
   };
-}
-
-function picked({ cols, data }: Matrix32, rows: Uint32Array): Matrix32 {
-  const some = zeros32(rows.length, cols);
-  rows.forEach((row, i) => some.data.set(data.subarray(row * cols, (row + 1) * cols), i * cols));
-  return some;
 }

@@ -9,14 +9,8 @@ import type { TaskFailure } from '../scheduler/types.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../train/types.ts';
 import { protocolVersion, type CoordinatorMessage, type WorkerMessage } from '../wire/messages.ts';
 
-export interface Introduction {
-  readonly version: string;
-  readonly name: string;
-  readonly pid: number;
-  readonly engine: string;
-  readonly device: string;
-  readonly threads: number;
-}
+/** What a worker says of itself. */
+export type Introduction = Omit<Extract<WorkerMessage, { type: 'hello' }>, 'type' | 'protocol'>;
 
 interface Running {
   readonly task: string;
