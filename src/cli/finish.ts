@@ -1,14 +1,16 @@
 /** The last part of a study: the best model with its features and predictions, the learning curves, the report. */
-import { access } from 'node:fs/promises';
+import { access, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { NoisefoldError } from '../base/errors.ts';
+import { hashOf } from '../base/hash.ts';
 import { writeFileDurably } from '../checkpoint/files.ts';
 import { decodeCheckpoint } from '../checkpoint/format.ts';
 import type { SweepConfig } from '../config/types.ts';
 import type { Plan } from '../plan/types.ts';
+import { rankingJson } from '../rank/render.ts';
 import type { RankedTrial } from '../rank/types.ts';
-import { learningCurveCsv, type TimingRow } from '../report/csv.ts';
+import { foldsCsv, learningCurveCsv, type TimingRow } from '../report/csv.ts';
 import { reportMarkdown } from '../report/markdown.ts';
 import type { LearningCurve } from '../report/model.ts';
 import type { State } from '../scheduler/types.ts';
@@ -17,6 +19,7 @@ import { exportBest, type FeatureSource } from './best.ts';
 import { openMachine, type StudyInputs } from './context.ts';
 import { learningCurves } from './curves.ts';
 import { failuresOf } from './outputs.ts';
+import { version } from './version.ts';
 import { shown, type StudyPaths } from './study-folder.ts';
 
 export interface FinishOptions {
@@ -32,8 +35,49 @@ export interface FinishOptions {
   readonly note: (line: string) => void;
 }
 
-/** Resolves to what was written: [path, what it is], in the order in which a reader may want them. */
-export async function finishStudy(options: FinishOptions): Promise<readonly (readonly [path: string, what: string])[]> {
+/**
+ * Resolves to what is there afterwards: [path, what it is], in the order in which a reader may want them. Nothing is made again that an earlier
+ * run made of the same ranking.
+ */
+export async function finishStudy(options: FinishOptions): Promise<readonly WrittenFile[]> {
+  const { config, inputs, paths, ranking } = options;
+  const stamp = hashOf({ version, ranking: rankingJson(ranking), learningCurve: config.ridge.learningCurve });
+  const files = filesOf(paths, inputs.prepared.data.target.some(Number.isNaN));
+  const made = await readFile(paths.file(stampFile), 'utf8').catch(() => undefined);
+  if (made !== stamp || !(await allThere(files))) {
+    await rm(paths.file(stampFile), { force: true });
+    await writeAll(options);
+    await writeFileDurably(paths.file(stampFile), stamp);
+  }
+  return files;
+}
+
+/** A path, and what lies there. */
+export type WrittenFile = readonly [path: string, what: string];
+
+/** Says of which ranking best/ and the report were made; written last. */
+const stampFile = '.finished';
+
+function filesOf(paths: StudyPaths, unlabelled: boolean): WrittenFile[] {
+  return [
+    [paths.file('report.md'), 'the study in one page'],
+    [paths.file('ranking.csv'), 'every trial, best first (also ranking.json; seconds in timings.csv)'],
+    [paths.file('learning_curve.csv'), 'errors where labels are few'],
+    [paths.file('folds.csv'), 'which row was held out in which fold'],
+    [paths.best, 'the best model: noisefold features --model applies it to new rows'],
+    [join(paths.best, 'features.parquet'), 'its features, a row each (also features.npy)'],
+    ...(unlabelled ? [[join(paths.best, 'predictions.csv'), 'predictions for the rows without target'] as const] : []),
+    [paths.file('trials'), 'configuration, history and checkpoint of each trial'],
+  ];
+}
+
+const allThere = (files: readonly WrittenFile[]): Promise<boolean> =>
+  Promise.all(files.map(([path]) => access(path))).then(
+    () => true,
+    () => false,
+  );
+
+async function writeAll(options: FinishOptions): Promise<void> {
   const { config, inputs, plan, artifacts, paths, state, ranking, timings, note } = options;
   const { prepared } = inputs;
   const best = ranking.find(({ kind }) => kind === 'trained');
@@ -54,7 +98,7 @@ export async function finishStudy(options: FinishOptions): Promise<readonly (rea
   const untrained = best.untrained === undefined ? undefined : await sourceOf(best.untrained);
   if (source === undefined) throw new NoisefoldError('INTERNAL', `${best.id} has no checkpoint`);
 
-  const files = await exportBest({
+  await exportBest({
     folder: paths.best,
     sweep: config,
     prepared,
@@ -76,6 +120,7 @@ export async function finishStudy(options: FinishOptions): Promise<readonly (rea
     onSet: (name) => note(`Learning curve of ${name}`),
   });
   await writeFileDurably(paths.file('learning_curve.csv'), learningCurveCsv(curves));
+  await writeFileDurably(paths.file('folds.csv'), foldsCsv(config.data.id ?? 'row', prepared.ids, prepared.data.folds));
 
   const { data, target, warnings } = prepared;
   const report = reportMarkdown(
@@ -100,20 +145,4 @@ export async function finishStudy(options: FinishOptions): Promise<readonly (rea
     shown(paths.folder),
   );
   await writeFileDurably(paths.file('report.md'), report);
-  const trials = paths.file('trials');
-  return [
-    [paths.file('report.md'), 'the study in one page'],
-    [paths.file('ranking.csv'), 'every trial, best first (also ranking.json; seconds in timings.csv)'],
-    [paths.file('learning_curve.csv'), 'errors where labels are few'],
-    [files.bundle, 'the best model: noisefold features --model applies it to new rows'],
-    [files.parquet, 'its features, a row each (also features.npy)'],
-    ...(files.predictions === undefined ? [] : [[files.predictions, 'predictions for the rows without target'] as const]),
-    ...((await exists(trials)) ? [[join(trials, '<id>/'), 'configuration, history and checkpoint of each trial'] as const] : []),
-  ];
 }
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );

@@ -33,6 +33,7 @@ export async function runStudy(options: RunStudyOptions): Promise<State> {
   const { config, data, study, paths, display, log } = options;
   const startedMs = realClock.now();
   const transport = await bindCoordinator({ address: 'tcp://127.0.0.1:0' });
+  log.log('info', 'the coordinator listens', { address: transport.address });
   const trials = new Map(study.plan.trials.map((trial) => [trial.id, trial]));
   const tasks = new Map(study.plan.tasks.map((task) => [task.id, task]));
 

@@ -5,6 +5,7 @@ import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig, WorkersConfig } from '../config/types.ts';
 import { engineNames, type EngineName } from '../config/types.ts';
 import { leaderboard } from '../report/leaderboard.ts';
+import { isFinal, isOver } from '../scheduler/transitions.ts';
 import type { State, TaskState } from '../scheduler/types.ts';
 import {
   atLeastOne,
@@ -78,7 +79,10 @@ async function runSweep(args: SweepArguments): Promise<void> {
   });
   const again = commandAgain();
   try {
-    if (study.resumed) display.note(`Going on with the study in ${shown(paths.folder)}`);
+    if (study.resumed) {
+      const over = study.store.tasks().every(isOver);
+      display.note(over ? `This study is finished: ${shown(paths.folder)}` : `Going on with the study in ${shown(paths.folder)}`);
+    }
     const state = await runAndWriteTrials(config, inputs, study, paths, display, log);
     display.close();
     const ranking = rankingOf(study.plan, state.tasks, data.task);
@@ -104,8 +108,12 @@ async function runSweep(args: SweepArguments): Promise<void> {
         hint: 'Each trial’s error.json says why.',
       });
     process.once('SIGINT', () => {
-      process.stderr.write(`\nThe trials are done and ranked in ${shown(paths.folder)}. Write the best model with: ${again}\n`);
-      process.exit(75);
+      const left = new NoisefoldError('INTERRUPTED', 'the trials are done and ranked; the best model is not written yet', {
+        where: shown(paths.folder),
+        hint: `Write it with: ${again}`,
+      });
+      process.stderr.write(`\n${left.format()}\n`);
+      process.exit(left.exit);
     });
     const written = await finishStudy({
       config,
@@ -147,23 +155,29 @@ async function runAndWriteTrials(
   const { data } = inputs.prepared;
   const trials = new Map(study.plan.trials.map((trial) => [trial.id, trial]));
   const writes: Promise<void>[] = [];
+  let failure: NoisefoldError | undefined;
   const write = (task: TaskState): void => {
     const trial = trials.get(task.task.trial);
-    if (trial !== undefined) writes.push(writeTrial(paths, trial, task, config.seed, data.hash, study.artifacts));
+    if (trial === undefined) return;
+    const written = writeTrial(paths, trial, task, config.seed, data.hash, study.artifacts);
+    // The result is in the database: a folder that cannot be written now is written by the next run.
+    writes.push(written.catch((thrown: unknown) => void (failure ??= asNoisefoldError(thrown))));
   };
-  for (const task of study.store.tasks()) if (task.status === 'done' || task.status === 'failed') write(task);
-  const unfinished = study.store.tasks().filter(({ status }) => status !== 'done' && status !== 'failed').length;
+  const before = study.store.tasks();
+  for (const task of before) if (isFinal(task.status)) write(task);
+  const unfinished = before.filter((task) => !isOver(task));
   const state = await runStudy({
     config,
     data,
     study,
     paths,
-    workers: shares(config.workers, unfinished),
+    workers: shares(config.workers, unfinished.length),
     display,
     log,
     onEnd: write,
   });
-  for (const written of await Promise.allSettled(writes)) if (written.status === 'rejected') throw written.reason;
+  await Promise.all(writes);
+  if (failure !== undefined) throw failure;
   return state;
 }
 

@@ -40,6 +40,13 @@ export const corruptionCsv = (columns: readonly EffectiveCorruption[]): string =
     columns.map(({ column, nominal, effective }) => [column, nominal, effective]),
   );
 
+/** The fold in which each labelled row was held out, from 0; rows without a target are left out. `ids` and `folds` are of all rows. */
+export const foldsCsv = (idName: string, ids: readonly string[], folds: Int32Array): string =>
+  csv(
+    [idName, 'fold'],
+    ids.flatMap((id, row) => ((folds[row] ?? -1) < 0 ? [] : [[id, folds[row]]])),
+  );
+
 function csv(head: readonly string[], rows: readonly (readonly Field[])[]): string {
   return [head, ...rows].map((row) => row.map(field).join(',') + '\n').join('');
 }

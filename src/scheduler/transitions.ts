@@ -26,6 +26,10 @@ export const isHeld = (status: TaskStatus): boolean => status === 'leased' || st
 
 export const isFinal = (status: TaskStatus): boolean => status === 'done' || status === 'failed';
 
+/** Done, or failed in a way that another attempt would not change: asking again does nothing. */
+export const isOver = ({ status, error }: TaskState): boolean =>
+  status === 'done' || (status === 'failed' && error?.retryable === false);
+
 /** The task with a new status, or an INTERNAL error that tells what was tried. */
 export function moved(task: TaskState, to: TaskStatus, change: Partial<Omit<TaskState, 'task' | 'status'>>): TaskState {
   if (!isLegal(task.status, to))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { corruptionCsv, historyCsv, learningCurveCsv, timingsCsv } from '../../src/report/csv.ts';
+import { corruptionCsv, foldsCsv, historyCsv, learningCurveCsv, timingsCsv } from '../../src/report/csv.ts';
 import { leaderboard } from '../../src/report/leaderboard.ts';
 import { reportMarkdown } from '../../src/report/markdown.ts';
 import { shortNames } from '../../src/report/model.ts';
@@ -226,6 +226,10 @@ describe('CSV tables', () => {
       'trial,attempts,worker,seconds,engine\ntrial-1,2,"a ""b"", c",1.5,onnx\ntrial-1,2,,1.5,onnx\n',
     );
     assert.equal(corruptionCsv([{ column: 'x\ny', nominal: 0.5, effective: NaN }]), 'column,nominal,effective\n"x\ny",0.5,\n');
+  });
+
+  it('say which labelled row was held out in which fold', () => {
+    assert.equal(foldsCsv('id', ['a', 'b', 'c'], Int32Array.of(1, -1, 0)), 'id,fold\na,1\nc,0\n');
   });
 
   it('have one row a point of a learning curve', () => {
