@@ -21,8 +21,9 @@ export function announcements(before: StudyView | undefined, now: StudyView): re
 function announcement(was: TrialRow | undefined, row: TrialRow, view: StudyView): readonly Announcement[] {
   const again = was !== undefined && row.attempts > was.attempts;
   if (was?.status === row.status && !again) return [];
-  const fresh = row.error !== undefined && row.error.message !== was?.error?.message;
-  const reason = fresh ? `: ${oneLine(`${row.error.code} ${row.error.message}`)}` : '';
+  // An error stays with its trial when a later attempt is lost with its worker: it is then no reason.
+  const fresh = row.failures > (was?.failures ?? 0) || row.error?.message !== was?.error?.message || row.status === 'failed';
+  const reason = fresh && row.error !== undefined ? `: ${reasonOf(row.error)}` : '';
   switch (row.status) {
     case 'running': {
       const where = row.worker === undefined ? '' : ` on ${row.worker}`;
@@ -45,5 +46,11 @@ function announcement(was: TrialRow | undefined, row: TrialRow, view: StudyView)
   }
 }
 
-/** Messages come from anywhere: no line breaks, no escape codes. */
-const oneLine = (text: string): string => text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+const reasonLength = 160;
+
+/** `TRAIN_DIVERGED the loss is NaN`: the code once, and the first line of the message, which may come from anywhere: no escape codes. */
+function reasonOf({ code, message }: NonNullable<TrialRow['error']>): string {
+  const [line = ''] = (message.startsWith(code) ? message.slice(code.length).replace(/^[:\s]+/, '') : message).trim().split(/[\r\n]/);
+  const said = `${code} ${line.replace(/[\s\p{Cc}]+/gu, ' ')}`.trim();
+  return said.length > reasonLength ? `${said.slice(0, reasonLength - 1)}…` : said;
+}

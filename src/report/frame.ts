@@ -47,7 +47,9 @@ function headerParts({ study, phase, trials, baselines, elapsed, left }: StudyVi
     ...(open > 0 ? [{ text: `${baselines.done}/${baselines.total} baselines` }] : []),
     ...(phase === 'stopping' ? [{ text: 'stopping', brush: paint.red }] : []),
     { text: `elapsed ${duration(elapsed)}` },
-    ...(left !== undefined && phase === 'running' ? [{ text: `left ${duration(left)}` }] : []),
+    ...(left !== undefined && phase === 'running'
+      ? [{ text: left.atLeast ? `more than ${duration(left.seconds)} left` : `left ${duration(left.seconds)}` }]
+      : []),
   ];
 }
 

@@ -3,9 +3,10 @@
  * dashboard show the same view.
  */
 import type { Plan, Trial, TrialKind } from '../plan/types.ts';
-import { isFinal, isHeld } from '../scheduler/transitions.ts';
+import { isHeld } from '../scheduler/transitions.ts';
 import type { State, TaskState } from '../scheduler/types.ts';
 import type { TaskProgress } from '../train/types.ts';
+import { scoringSeconds, type TimeLeft, timeLeft } from './left.ts';
 import type { Metric, TrialFailure } from './model.ts';
 
 export const trialStatuses = ['pending', 'running', 'done', 'failed'] as const;
@@ -17,6 +18,8 @@ export interface TrialRow {
   readonly status: TrialStatus;
   /** Leases so far, of the task that needed most. */
   readonly attempts: number;
+  /** Attempts that ended in an error of their own, not with their worker. */
+  readonly failures: number;
   /** Who works on it now. */
   readonly worker: string | undefined;
   /** The cross-validated score at the best alpha, once done. */
@@ -30,14 +33,15 @@ export interface TrialRow {
 export interface WorkerRow {
   readonly name: string;
   readonly trial: string | undefined;
-  readonly phase: 'idle' | 'draining' | TaskProgress['phase'];
+  readonly phase: 'idle' | 'leaving' | TaskProgress['phase'];
   /** The epoch that runs, from 1, and their number; while training only. */
   readonly epoch: number | undefined;
   readonly epochs: number | undefined;
-  /** Share of the task's training that is done, in [0, 1]. */
+  /** Share of the phase that is done, in [0, 1]: of the task's training, or of its scoring. */
   readonly share: number;
   readonly loss: number | undefined;
   readonly rowsPerSecond: number | undefined;
+  /** Of the phase. */
   readonly secondsLeft: number | undefined;
 }
 
@@ -62,8 +66,8 @@ export interface StudyView {
   /** The best of the untrained networks. */
   readonly untrained: Comparison | undefined;
   readonly elapsed: number;
-  /** Seconds until the study is done, scoring left out; undefined before there is a rate. */
-  readonly left: number | undefined;
+  /** Until the last trial is scored; undefined before there is a rate. */
+  readonly left: TimeLeft | undefined;
   readonly failures: readonly TrialFailure[];
 }
 
@@ -89,6 +93,7 @@ export function viewOf({ study, plan, state, metric, nowMs, startedMs }: ViewInp
     );
     return baseline && { ...baseline, change: best && (best.score - baseline.score) / baseline.score };
   };
+  const scoring = scoringSeconds(plan, state);
   return {
     study,
     phase: state.phase,
@@ -98,13 +103,13 @@ export function viewOf({ study, plan, state, metric, nowMs, startedMs }: ViewInp
     rows,
     workers: [...state.workers.values()].map((worker) => {
       const held = worker.task === undefined ? undefined : state.tasks.get(worker.task);
-      return workerRow(worker.name, worker.draining, held);
+      return workerRow(worker.name, worker.draining, held, held && scoring(held.task.trial));
     }),
     best,
     raw: against('raw'),
     untrained: against('untrained'),
     elapsed: Math.max(0, nowMs - startedMs) / 1000,
-    left: secondsLeft(plan, state),
+    left: timeLeft(plan, state, scoring),
     failures: rows.flatMap(({ id, status, error }) =>
       status === 'failed' && error !== undefined ? [{ trial: id, ...error }] : [],
     ),
@@ -121,6 +126,7 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], state: State, metri
     kind: trial.kind,
     status,
     attempts: Math.max(0, ...tasks.map(({ attempt }) => attempt)),
+    failures: Math.max(0, ...tasks.map(({ failures }) => failures)),
     worker: held?.worker === undefined ? undefined : (state.workers.get(held.worker)?.name ?? held.worker),
     score: status === 'done' ? scoreOf(tasks, metric) : undefined,
     seconds: status === 'done' ? results.reduce((sum, { seconds }) => sum + seconds, 0) : undefined,
@@ -157,9 +163,15 @@ function countsOf(rows: readonly TrialRow[]): StudyView['trials'] {
   return { pending: of('pending'), running: of('running'), done: of('done'), failed: of('failed'), total: rows.length };
 }
 
-function workerRow(name: string, draining: boolean, held: TaskState | undefined): WorkerRow {
+/** @param scoringSeconds what the task's scoring takes in all, where that is known */
+function workerRow(
+  name: string,
+  draining: boolean,
+  held: TaskState | undefined,
+  scoringSeconds: number | undefined,
+): WorkerRow {
   const progress = held?.progress;
-  const phase = held === undefined ? (draining ? 'draining' : 'idle') : (progress?.phase ?? 'starting');
+  const phase = held === undefined ? (draining ? 'leaving' : 'idle') : (progress?.phase ?? 'starting');
   const training = phase === 'training' ? progress : undefined;
   return {
     name,
@@ -167,46 +179,19 @@ function workerRow(name: string, draining: boolean, held: TaskState | undefined)
     phase,
     epoch: training && Math.min(training.epoch + 1, training.epochs),
     epochs: training?.epochs,
-    share: held === undefined ? 0 : shareOf(held),
+    share: held === undefined ? 0 : shareOf(held, scoringSeconds),
     loss: training?.loss,
     // The rate is 0 until two reports are apart: unknown, not slow.
     rowsPerSecond: training && training.rowsPerSecond > 0 ? training.rowsPerSecond : undefined,
-    secondsLeft: training?.secondsLeft,
+    secondsLeft: progress?.secondsLeft,
   };
 }
 
-function shareOf({ task, progress, checkpoint }: TaskState): number {
-  if (progress?.phase === 'scoring') return 1;
+/** Of the phase: the bar fills once for the training and once for the scoring. */
+function shareOf({ task, progress, checkpoint }: TaskState, scoringSeconds: number | undefined): number {
+  if (progress?.phase === 'scoring') {
+    const { secondsLeft } = progress;
+    return secondsLeft === undefined || !scoringSeconds ? 0 : Math.max(0, 1 - secondsLeft / scoringSeconds);
+  }
   return task.toStep > 0 ? Math.min(1, (progress?.step ?? checkpoint?.step ?? 0) / task.toStep) : 0;
 }
-
-/**
- * Rows still to be trained over the rows a second of all workers, but no less than the slowest running task needs. A worker that is not
- * training at this moment counts with the mean of those that are, or of the finished tasks: it soon will.
- */
-function secondsLeft(plan: Plan, state: State): number | undefined {
-  const batchSize = new Map(plan.trials.map((trial) => [trial.id, trial.config.training.batchSize]));
-  const rowsOf = (trial: string, steps: number): number => steps * (batchSize.get(trial) ?? 0);
-  const open = [...state.tasks.values()].filter(({ status }) => !isFinal(status));
-  const rowsLeft = open.reduce((sum, { task, progress, checkpoint }) => {
-    const at = progress?.step ?? checkpoint?.step ?? task.fromStep;
-    return sum + rowsOf(task.trial, Math.max(0, task.toStep - at));
-  }, 0);
-  const training = open.flatMap(({ progress }) =>
-    progress?.phase === 'training' && progress.rowsPerSecond > 0 ? [progress] : [],
-  );
-  const rates = training.map(({ rowsPerSecond }) => rowsPerSecond);
-  const finished = [...state.tasks.values()].flatMap(({ task, result }) => {
-    const rows = rowsOf(task.trial, task.toStep - task.fromStep);
-    return result !== undefined && result.seconds > 0 && rows > 0 ? [rows / result.seconds] : [];
-  });
-  const known = rates.length > 0 ? rates : finished;
-  if (known.length === 0) return undefined;
-  const usable = [...state.workers.values()].filter(({ draining }) => !draining).length;
-  const hands = Math.max(rates.length, Math.min(usable, open.length));
-  if (hands === 0) return undefined;
-  const longest = Math.max(0, ...training.flatMap(({ secondsLeft: seconds }) => seconds ?? []));
-  return Math.max(longest, rowsLeft / (hands * mean(known)));
-}
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { createDisplay, terminalOf, type Display } from '../../src/cli/display.ts';
 import { frameOf } from '../../src/report/frame.ts';
 import { unpainted } from '../../src/report/model.ts';
+import type { TrialStatus } from '../../src/report/view.ts';
 import { row, training, view } from '../report/fixtures.ts';
 import { createScreen, type Screen } from './screen.ts';
 
@@ -90,7 +91,7 @@ describe('display on a terminal', () => {
           row('trial-0005', {
             status: 'failed',
             attempts: 1,
-            error: { code: 'TRAIN_DIVERGED', message: 'The loss\nbecame \x1b[31mNaN' },
+            error: { code: 'TRAIN_DIVERGED', message: 'TRAIN_DIVERGED: the \x1b[31mloss is NaN\nat step 7' },
           }),
           row('trial-0006', { status: 'running', attempts: 1 }),
         ],
@@ -98,7 +99,7 @@ describe('display on a terminal', () => {
     );
     assert.deepEqual(screen.lines().slice(0, 3), [
       'trial-0003 done: 0.1131 RMSE in 0:34, the best so far',
-      'trial-0005 failed: TRAIN_DIVERGED The loss became [31mNaN',
+      'trial-0005 failed: TRAIN_DIVERGED the [31mloss is NaN',
       header,
     ]);
   });
@@ -209,6 +210,20 @@ describe('frame of a study', () => {
     assert.equal(lines[4], 'and 5 more workers');
   });
 
+  it('does not claim to know the time left before a trial was scored', () => {
+    const now = view({ left: { seconds: 53, atLeast: true } });
+    assert.match(frameOf(now, { width: 120, height: 9 }, unpainted)[0] ?? '', / elapsed 1:40 {2}more than 0:53 left$/);
+  });
+
+  it('shows the time left of the scoring as of the training', () => {
+    const scoring = { phase: 'scoring', epoch: undefined, epochs: undefined, loss: undefined, rowsPerSecond: undefined } as const;
+    const now = view({ workers: [training('local-1', 'trial-0004', { ...scoring, share: 0.25, secondsLeft: 12 })] });
+    assert.equal(
+      frameOf(now, { width: 60, height: 9 }, unpainted)[1],
+      'local-1  trial-0004  ██████░░░░░░░░░░░░░░░░░░  scoring  0:12',
+    );
+  });
+
   it('says how many baselines are still to come, and that the study is stopping', () => {
     const now = view({ phase: 'stopping', baselines: { pending: 1, running: 0, done: 1, failed: 0, total: 2 } });
     assert.equal(
@@ -238,6 +253,38 @@ describe('display elsewhere', () => {
       'trial-0003 done: 0.1131 RMSE in 0:34, the best so far',
       '',
     ]);
+  });
+
+  it('gives the reason of every crash, also of one like the last, but none where the worker was lost', () => {
+    const { display, written, clock } = open(false);
+    const error = { code: 'TASK_CRASHED', message: `the process was ended by SIGKILL; its last words: ${'x'.repeat(300)}` };
+    const at = (status: TrialStatus, attempts: number, failures: number) => {
+      display.update(
+        view({ rows: [row('trial-0003', { status, attempts, failures, ...(failures > 0 ? { error } : {}) })], workers: [] }),
+      );
+      clock.now += 100;
+    };
+    at('pending', 0, 0);
+    for (const failures of [1, 2]) {
+      at('running', failures, failures - 1);
+      at('pending', failures, failures);
+    }
+    at('running', 3, 2);
+    at('pending', 3, 2);
+    at('running', 4, 2);
+    at('failed', 4, 3);
+    const said = written.join('').split('\n');
+    const reason = /: TASK_CRASHED the process was ended by SIGKILL; its last words: x+…$/;
+    assert.deepEqual(
+      said.filter((line) => /queue|failed:/.test(line)).map((line) => line.replace(reason, ': why')),
+      [
+        'trial-0003 is back in the queue: why',
+        'trial-0003 is back in the queue: why',
+        'trial-0003 is back in the queue',
+        'trial-0003 failed: why',
+      ],
+    );
+    assert.ok(said.every((line) => line.length < 200));
   });
 
   it('writes about progress every ten seconds at most, and once at the end', () => {

@@ -94,6 +94,7 @@ export const row = (id: string, change: Partial<TrialRow> = {}): TrialRow => ({
   kind: kindOf(id),
   status: 'pending',
   attempts: 0,
+  failures: 0,
   worker: undefined,
   score: undefined,
   seconds: undefined,
@@ -140,7 +141,7 @@ export const view = (change: Partial<StudyView> = {}): StudyView => ({
   raw: { trial: 'raw', score: 0.1781, change: -0.365 },
   untrained: { trial: 'untrained-1', score: 0.1262, change: -0.104 },
   elapsed: 100,
-  left: 65,
+  left: { seconds: 65, atLeast: false },
   failures: [],
   ...change,
 });

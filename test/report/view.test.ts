@@ -97,10 +97,10 @@ describe('view of a running study', () => {
       ]),
       [
         ['local-a', 'trial-1', 'training', 6, 0.5],
-        ['local-b', 'trial-2', 'scoring', undefined, 1],
+        ['local-b', 'trial-2', 'scoring', undefined, 0],
         ['local-c', 'trial-3', 'starting', undefined, 0],
         ['local-d', undefined, 'idle', undefined, 0],
-        ['local-e', undefined, 'draining', undefined, 0],
+        ['local-e', undefined, 'leaving', undefined, 0],
       ],
     );
   });
@@ -134,42 +134,110 @@ describe('view of a running study', () => {
     assert.equal(see([]).elapsed, 100);
   });
 
-  describe('time left', () => {
-    const half = (id: string, worker: string): TaskState => running(id, worker, progress({ step: 500, rowsPerSecond: 5_000 }));
+  it('counts the seconds of the phase, and fills the bar once for the training and once for the scoring', () => {
+    const scoring = (secondsLeft: number | undefined) => progress({ phase: 'scoring', step: 1000, secondsLeft });
+    const rows = (change: ReturnType<typeof progress>, ...others: TaskState[]) =>
+      see([...others, running('trial-1', 'a', change)], [workerState('a', 'trial-1')]).workers.map(({ share, secondsLeft }) => [
+        share,
+        secondsLeft,
+      ]);
+    const baseline = done('untrained-1', 0.2);
+    assert.deepEqual(rows(progress(), baseline), [[0.5, 10]]);
+    // The baseline's 34 s were scoring.
+    assert.deepEqual(rows(scoring(17), baseline), [[0.5, 17]]);
+    assert.deepEqual(rows(scoring(undefined), baseline), [[0, undefined]]);
+    assert.deepEqual(rows(scoring(17)), [[0, 17]]);
+  });
 
-    it('is the rows to go over the rates of all workers', () => {
-      // 500 + 500 + 1000 steps of 100 rows at 2 x 5,000 rows/s.
+  describe('time left', () => {
+    const half = (id: string, worker: string): TaskState =>
+      running(id, worker, progress({ step: 500, rowsPerSecond: 5_000, secondsLeft: undefined }));
+    const scoring = (id: string, worker: string, secondsLeft: number | undefined): TaskState =>
+      running(id, worker, progress({ phase: 'scoring', step: 1000, secondsLeft }));
+    const both = [workerState('a', 'trial-1'), workerState('b', 'trial-2')];
+    const baseline = (seconds: number): TaskState =>
+      taskState('untrained-1', { status: 'done', attempt: 1, result: result([0.2], seconds) });
+
+    it('is what the last worker needs, by the rates of those that train', () => {
+      // 500 steps of 100 rows are 10 s at 5,000 rows/s; then one of the two has 1,000 more.
       const tasks = [half('trial-1', 'a'), half('trial-2', 'b'), taskState('trial-3')];
-      assert.equal(see(tasks, [workerState('a', 'trial-1'), workerState('b', 'trial-2')]).left, 20);
+      assert.deepEqual(see(tasks, both).left, { seconds: 30, atLeast: true });
+    });
+
+    it('counts the scoring of each trial by what the untrained baseline took, which is nothing but scoring', () => {
+      const tasks = [baseline(7), half('trial-1', 'a'), half('trial-2', 'b'), taskState('trial-3')];
+      assert.deepEqual(see(tasks, both).left, { seconds: 10 + 7 + 20 + 7, atLeast: false });
+    });
+
+    it('takes the scoring from finished trials where there is no such baseline', () => {
+      // 1,000 steps of 100 rows took 34 s; at 5,000 rows/s, 20 s of them were training.
+      const tasks = [done('trial-1', 0.1), half('trial-2', 'b')];
+      assert.deepEqual(see(tasks, [workerState('b', 'trial-2')]).left, { seconds: 10 + 14, atLeast: false });
+    });
+
+    it('takes a trial to need what finished ones did, in all', () => {
+      const tasks = [baseline(7), done('trial-1', 0.1), taskState('trial-2'), taskState('trial-3')];
+      const { seconds, atLeast } = see(tasks, [workerState('a')]).left ?? {};
+      assert.ok(Math.abs((seconds ?? NaN) - 68) < 1e-9);
+      assert.equal(atLeast, false);
     });
 
     it('is never less than the slowest running task needs', () => {
       const slow = running('trial-1', 'a', progress({ rowsPerSecond: 5_000, secondsLeft: 60 }));
-      assert.equal(see([slow], [workerState('a', 'trial-1')]).left, 60);
+      assert.deepEqual(see([baseline(7), slow], [workerState('a', 'trial-1')]).left, { seconds: 67, atLeast: false });
     });
 
     it('counts a worker that scores as one that will train again while there is work', () => {
-      const tasks = [
-        half('trial-1', 'a'),
-        running('trial-2', 'b', progress({ phase: 'scoring', step: 1000 })),
-        taskState('trial-3'),
-      ];
-      assert.equal(see(tasks, [workerState('a', 'trial-1'), workerState('b', 'trial-2')]).left, 15);
+      const tasks = [half('trial-1', 'a'), scoring('trial-2', 'b', 4), taskState('trial-3')];
+      assert.deepEqual(see(tasks, both).left, { seconds: 24, atLeast: true });
     });
 
-    it('goes by finished tasks when no worker trains at this moment', () => {
-      // 1,000 steps of 100 rows took 34 s.
-      assert.equal(see([done('trial-1', 0.1), taskState('trial-2')], [workerState('a')]).left, 34);
+    it('is what is left of the scoring when that is all', () => {
+      const left = (seconds: number | undefined) => see([scoring('trial-1', 'a', seconds)], [workerState('a', 'trial-1')]).left;
+      assert.deepEqual(left(4), { seconds: 4, atLeast: false });
+      assert.deepEqual(left(undefined), { seconds: 0, atLeast: true });
     });
 
     it('starts from the checkpoint of a task that waits', () => {
       const waiting = taskState('trial-2', { checkpoint: { hash: 'h', step: 500 } });
-      assert.equal(see([done('trial-1', 0.1), waiting], [workerState('a')]).left, 17);
+      assert.deepEqual(see([baseline(14), done('trial-1', 0.1), waiting], [workerState('a')]).left, {
+        seconds: 10 + 14,
+        atLeast: false,
+      });
     });
 
-    it('is unknown before there is a rate, and without workers', () => {
+    it('does not go by the seconds of an attempt that went on from a checkpoint', () => {
+      const resumed = taskState('trial-1', { status: 'done', attempt: 2, result: result([0.1], 3) });
+      assert.deepEqual(see([resumed, half('trial-2', 'b')], [workerState('b', 'trial-2')]).left, { seconds: 10, atLeast: true });
+    });
+
+    it('gives no work to a worker that leaves', () => {
+      const tasks = [baseline(7), half('trial-1', 'a'), half('trial-2', 'b'), taskState('trial-3')];
+      const workers = [workerState('a', 'trial-1', { draining: true }), workerState('b', 'trial-2')];
+      const leaving = workers.map((worker) => ({ ...worker, draining: true }));
+      assert.equal(see(tasks, workers).left?.seconds, 44);
+      assert.equal(see(tasks, leaving).left, undefined);
+    });
+
+    it('is unknown before there is a rate, without workers, and when nothing is left to do', () => {
       assert.equal(see([taskState('trial-1')], [workerState('a')]).left, undefined);
       assert.equal(see([done('trial-1', 0.1), taskState('trial-2')]).left, undefined);
+      assert.equal(see([done('trial-1', 0.1)], [workerState('a')]).left, undefined);
+    });
+
+    it('falls as the work is done, however it is spread', () => {
+      const steps = fc.array(fc.integer({ min: 0, max: 1000 }), { minLength: 1, maxLength: 8 });
+      fc.assert(
+        fc.property(steps, fc.nat(7), (at, which) => {
+          const left = (positions: readonly number[]): number => {
+            const tasks = positions.map((step, i) => running(`trial-${i}`, `${i}`, progress({ step, secondsLeft: undefined })));
+            const workers = positions.map((_, i) => workerState(`${i}`, `trial-${i}`));
+            return see([baseline(7), ...tasks, taskState('trial-9')], workers).left?.seconds ?? NaN;
+          };
+          const later = at.map((step, i) => (i === which % at.length ? 1000 : step));
+          assert.ok(left(later) <= left(at) + 1e-9);
+        }),
+      );
     });
   });
 });
