@@ -17,7 +17,7 @@ export const errorCodes = {
     means: 'A data file is not readable as CSV or Parquet (wrong delimiter, broken compression, duplicate header).',
   },
   DATA_RAGGED_ROW: { exit: 2, means: 'A CSV row has more or fewer fields than the header.' },
-  DATA_UNKNOWN_COLUMN: { exit: 2, means: 'The configuration names a column that the data does not have.' },
+  DATA_UNKNOWN_COLUMN: { exit: 2, means: 'The configuration or the command line names a column that the data does not have.' },
   DATA_MISSING_COLUMN: { exit: 2, means: 'A data set lacks a column that the preprocessor was fitted on.' },
   DATA_ALL_MISSING: { exit: 2, means: 'A column has no value at all.' },
   DATA_NOT_NUMERIC: { exit: 2, means: 'A column used as numerical holds text.' },
@@ -39,6 +39,7 @@ export const errorCodes = {
   // artifacts, store, wire
   ARTIFACT_NOT_FOUND: { exit: 1, means: 'An artifact named by hash is not in the store.' },
   ARTIFACT_CORRUPT: { exit: 1, means: 'The bytes of an artifact do not match its hash.' },
+  OUTPUT_NOT_WRITABLE: { exit: 2, means: 'The folder or file for results cannot be made or written.' },
   DISK_FULL: { exit: 1, means: 'The disk is full; nothing finished is lost.' },
   STORE_NEWER: { exit: 2, means: 'The study database was written by a newer noisefold.' },
   STORE_LOCKED: { exit: 2, means: 'Another process is running this study.' },

@@ -1,11 +1,13 @@
 /** What several commands are made of: the real clock, engines, and a study's configuration with its data. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { NoisefoldError } from '../base/errors.ts';
 import type { Clock, Log } from '../base/ports.ts';
 import { thousands } from '../base/units.ts';
-import { parseSweep, resolvePaths } from '../config/parse.ts';
+import { checkTables, idleLevels } from '../config/columns.ts';
+import type { GivenConfig } from '../config/given.ts';
+import { parseGiven, resolvePaths } from '../config/parse.ts';
 import type { DataConfig, EngineName, SweepConfig } from '../config/types.ts';
 import { type Prepared, prepareData } from '../dataset/prepare.ts';
 import { readTable } from '../dataset/read.ts';
@@ -15,7 +17,7 @@ import type { Engine } from '../engine/engine.ts';
 import { loadEngine } from '../engine/registry.ts';
 import { referenceLinearAlgebra } from '../ridge/reference.ts';
 import type { LinearAlgebra } from '../ridge/types.ts';
-import { applySettings } from './settings.ts';
+import { givenConfig } from './settings.ts';
 
 export const realClock: Clock = { now: () => Date.now() };
 
@@ -82,29 +84,6 @@ export const atLeastOne =
     return value;
   };
 
-/** Makes a folder for results, and those above it. Throws USAGE where that is not possible, DISK_FULL. */
-export async function makeOutputFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (cause) {
-    const { code = '' } = cause as NodeJS.ErrnoException;
-    const reasons: Readonly<Record<string, string>> = {
-      EACCES: 'you may not write there',
-      EPERM: 'you may not write there',
-      EROFS: 'the file system is read-only',
-      EEXIST: 'a file has this name',
-      ENOTDIR: 'a file has the name of a folder above it',
-    };
-    const reason = reasons[code];
-    if (reason === undefined) throw cause;
-    throw new NoisefoldError('USAGE', `the folder cannot be made: ${reason}`, {
-      where: path,
-      hint: 'Name another folder for the results.',
-      cause,
-    });
-  }
-}
-
 export interface StudyInputs {
   /** With data paths relative to where the command runs. */
   readonly config: SweepConfig;
@@ -119,28 +98,37 @@ export interface StudyInputs {
  * @param settings `path=value` overrides, as of --set
  */
 export async function loadStudyInputs(path: string, log: Log, settings: readonly string[] = []): Promise<StudyInputs> {
-  const { config, text } = await loadConfig(path, settings);
-  return { config, text, prepared: await loadData(config, log) };
+  const { config, given } = await loadConfig(path, settings);
+  return { config, text: given.written, prepared: await loadData(config, given, log) };
 }
 
-/** Reads and prepares a study's data. Throws every DATA_ code. */
-export async function loadData(config: SweepConfig, log: Log): Promise<Prepared> {
+/** Reads and prepares a study's data. Throws every DATA_ code, and CONFIG_INVALID with all that does not fit the tables. */
+export async function loadData(config: SweepConfig, given: GivenConfig, log: Log): Promise<Prepared> {
   const tables = await readTables(config.data);
+  const { train, test } = tables;
+  checkTables(given, config, { columns: train.columns.map(({ name }) => name), rows: train.rows + (test?.rows ?? 0) });
   const prepared = prepareData(tables, { data: config.data, folds: config.ridge.folds, seed: config.seed });
   const { data, trainRows, testRows, warnings } = prepared;
-  for (const warning of warnings) log.log('warn', warning);
+  const categorical = data.layout.sources.filter(({ kind }) => kind === 'categorical');
+  for (const warning of [...warnings, ...idleLevels(config.noise, categorical)]) log.log('warn', warning);
   const { sources, binary, numerical } = data.layout;
   const rows = testRows === 0 ? thousands(trainRows) : `${thousands(trainRows)} + ${thousands(testRows)}`;
   const inputs = `${binary + numerical} inputs (${binary} binary, ${numerical} numerical)`;
   log.log('info', `${config.study}: ${rows} rows, ${sources.length} columns, ${inputs}`);
+  const levels = levelsNote(prepared.target);
+  if (levels !== undefined) log.log('info', levels);
   return prepared;
 }
+
+/** Which level of a binary target is which number; undefined for any other target. */
+export const levelsNote = ({ column, levels }: Prepared['target']): string | undefined =>
+  levels === undefined ? undefined : `"${column}": a score of 1 stands for "${levels[1]}", 0 for "${levels[0]}"`;
 
 /** The configuration alone, checked, with its paths resolved. Throws CONFIG_NOT_FOUND, CONFIG_INVALID, USAGE. */
 export async function loadConfig(
   path: string,
   settings: readonly string[] = [],
-): Promise<{ readonly config: SweepConfig; readonly text: string }> {
+): Promise<{ readonly config: SweepConfig; readonly given: GivenConfig }> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     const { code } = cause as NodeJS.ErrnoException;
     const what =
@@ -151,7 +139,8 @@ export async function loadConfig(
       cause,
     });
   });
-  return { config: resolvePaths(parseSweep(applySettings(text, settings), path), dirname(path)), text };
+  const given = givenConfig(text, path, settings);
+  return { config: resolvePaths(parseGiven(given), dirname(path)), given };
 }
 
 export async function readTables(data: DataConfig): Promise<{ readonly train: Table; readonly test: Table | undefined }> {

@@ -1,6 +1,7 @@
 /** `--set path=value`: the configuration file with some of its values replaced. */
 import { parse, parseDocument, YAMLError } from 'yaml';
 import { NoisefoldError } from '../base/errors.ts';
+import type { GivenConfig } from '../config/given.ts';
 
 /** Below these, what follows is one key, dots and all: names of columns. */
 const keyed = ['noise.swapProbability.columns', 'noise.swapProbability.levels', 'data.kinds'];
@@ -37,6 +38,14 @@ export function applySettings(text: string, settings: readonly string[]): string
   }
   return document.toString({ lineWidth: 0 });
 }
+
+/** A configuration file with settings made to it, for messages that tell the two apart. Throws USAGE. */
+export const givenConfig = (written: string, file: string, settings: readonly string[]): GivenConfig => ({
+  file,
+  written,
+  text: applySettings(written, settings),
+  settings: settings.map((typed) => ({ path: pathOf(typed.slice(0, typed.indexOf('='))), typed })),
+});
 
 const usage = (setting: string, what: string): NoisefoldError =>
   new NoisefoldError('USAGE', `${setting} ${what}`, {

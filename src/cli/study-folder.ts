@@ -12,7 +12,7 @@ import { planStudy } from '../plan/plan.ts';
 import type { Plan } from '../plan/types.ts';
 import { openStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
-import { makeOutputFolder } from './context.ts';
+import { makeOutputFolder } from './output-folder.ts';
 import { version } from './version.ts';
 
 /** Absolute paths of all that a study writes. */
@@ -56,7 +56,7 @@ export interface OpenStudy {
 
 /**
  * Opens the study in its folder, or makes it; one that is there may be given more trials. Throws CONFIG_CHANGED when the folder holds another
- * study of that name, STORE_LOCKED, DISK_FULL.
+ * study of that name, STORE_LOCKED, OUTPUT_NOT_WRITABLE, DISK_FULL.
  */
 export async function openStudy(paths: StudyPaths, config: SweepConfig, data: PreparedData, nowMs: number): Promise<OpenStudy> {
   // Planned before the folder exists: a plan that cannot be made leaves nothing behind.

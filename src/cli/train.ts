@@ -21,16 +21,8 @@ import { corruptionCsv, historyCsv } from '../report/csv.ts';
 import { runTask } from '../train/task.ts';
 import type { TaskResult, TaskSpec } from '../train/types.ts';
 import { exportBest } from './best.ts';
-import {
-  atLeastOne,
-  type CommonArguments,
-  loadConfig,
-  loadData,
-  makeOutputFolder,
-  openMachine,
-  realClock,
-  terminalLog,
-} from './context.ts';
+import { atLeastOne, type CommonArguments, loadConfig, loadData, openMachine, realClock, terminalLog } from './context.ts';
+import { makeOutputFolder } from './output-folder.ts';
 import { showProgress } from './progress.ts';
 import { mainMetric, metricName, overFolds } from './ridge.ts';
 import { version } from './version.ts';
@@ -63,9 +55,9 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
       .example('$0 train sweep.yaml --out runs/long', 'Into a folder of its own'),
   handler: async (args) => {
     const log = terminalLog(args);
-    const { config } = await loadConfig(args.config, args.set);
+    const { config, given } = await loadConfig(args.config, args.set);
     requireFixedValues(config);
-    const prepared = await loadData(config, log);
+    const prepared = await loadData(config, given, log);
     const { data } = prepared;
     const trial = fixTrial(config, {}, data.layout);
     const toStep = trial.training.epochs * stepsPerEpoch(data.inputs.rows, trial.training.batchSize);
@@ -197,7 +189,7 @@ interface Run {
   step(): number | undefined;
 }
 
-/** The folder of a training run, new or to be resumed. Throws CONFIG_CHANGED if another training was started in it, USAGE if it cannot be made. */
+/** The folder of a training run, new or to be resumed. Throws CONFIG_CHANGED if another training was started in it, OUTPUT_NOT_WRITABLE. */
 async function openRun(folder: string, { config, trial, data }: Trained): Promise<Run> {
   await makeOutputFolder(folder);
   const runFile = join(folder, 'run.json');

@@ -1,10 +1,10 @@
-import { NoisefoldError } from '../base/errors.ts';
 import { hashOf } from '../base/hash.ts';
 import { sectionProblems, type Sections } from './checks.ts';
+import { invalid, placesIn, sentence, unchanged, type GivenConfig, type Place } from './given.ts';
 import { joinPath, studyFrom } from './paths.ts';
 import { problemsOf } from './problems.ts';
 import { sweepSchema } from './schema/sweep.ts';
-import { readYaml, type Position, type Problem } from './source.ts';
+import { readYaml } from './source.ts';
 import type { SweepConfig } from './types.ts';
 
 /**
@@ -13,36 +13,34 @@ import type { SweepConfig } from './types.ts';
  * @param file its name, for messages and for the study's default name
  * @throws NoisefoldError CONFIG_INVALID with every problem at once, one line each: `file:line:column  path: what is wrong (what to do)`
  */
-export function parseSweep(text: string, file: string): SweepConfig {
+export const parseSweep = (text: string, file: string): SweepConfig => parseGiven(unchanged(text, file));
+
+/** As parseSweep, of a file with settings made to it; what is wrong with one of these is said of it: `--set path=value  path: ...`. */
+export function parseGiven(given: GivenConfig): SweepConfig {
+  const { file, text } = given;
+  if (text.includes('\0'))
+    throw invalid(file, [
+      { place: { line: 1, column: 1 }, what: "the file is not text (a sweep's configuration is a YAML file; is this a table?)" },
+    ]);
   const source = readYaml(text);
-  if (source.value === null) throw invalid([`${file}:1:1  the file is empty (it needs at least \`data\`; see docs/config.md)`]);
-  const lines: { readonly position: Position; readonly text: string }[] = source.errors.map(({ position, message }) => ({
-    position,
-    text: message,
+  if (source.value === null)
+    throw invalid(file, [
+      { place: { line: 1, column: 1 }, what: 'the file is empty (it needs at least `data`; see docs/config.md)' },
+    ]);
+  const found: { readonly place: Place; readonly what: string }[] = source.errors.map(({ position, message }) => ({
+    place: position,
+    what: message,
   }));
   if (source.value !== undefined) {
     const parsed = sweepSchema.safeParse(source.value);
     const sections = parsed.success ? parsed.data : validSections(source.value);
     const problems = [...(parsed.success ? [] : problemsOf(parsed.error.issues, source.value)), ...sectionProblems(sections)];
-    if (parsed.success && problems.length === 0 && lines.length === 0)
+    if (parsed.success && problems.length === 0 && found.length === 0)
       return deepFreeze({ ...parsed.data, study: parsed.data.study ?? studyFrom(file) });
-    for (const problem of problems)
-      lines.push({ position: source.locate(problem.path, problem.at ?? 'value'), text: sentence(problem) });
+    const placeOf = placesIn(given);
+    found.push(...problems.map((problem) => ({ place: placeOf(problem), what: sentence(problem) })));
   }
-  lines.sort((a, b) => a.position.line - b.position.line || a.position.column - b.position.column);
-  throw invalid(lines.map(({ position, text: what }) => `${file}:${position.line}:${position.column}  ${what}`));
-}
-
-const sentence = ({ path, message }: Problem): string => (path.length === 0 ? message : `${path.join('.')}: ${message}`);
-
-function invalid(lines: readonly string[]): NoisefoldError {
-  return new NoisefoldError(
-    'CONFIG_INVALID',
-    `${lines.length} ${lines.length === 1 ? 'problem' : 'problems'}\n${lines.join('\n')}`,
-    {
-      hint: 'docs/config.md lists every key with its default.',
-    },
-  );
+  throw invalid(file, found);
 }
 
 /** The sections that are right on their own, for checks across them while others are wrong. */
@@ -75,14 +73,20 @@ export function resolvePaths(config: SweepConfig, folder: string): SweepConfig {
 }
 
 /**
- * The hash of what decides a trial's results, given its data: not the workers, nor where files lie, nor how many trials there are, nor what is
- * computed from the best one at the end. The data have a hash of their own (PreparedData.hash), so moving them keeps this one.
+ * What decides a trial's results, given its data: not the workers, nor where files lie, nor how many trials there are, nor what is computed from
+ * the best one at the end. The data have a hash of their own (PreparedData.hash), so moving them keeps this the same.
  */
-export function configHash(config: SweepConfig): string {
+export function decisive(config: SweepConfig) {
   const { drop, id, kinds, missing, delimiter, rareBelow, target, test } = config.data;
   const data = { drop, id, kinds, missing, delimiter, rareBelow, target, test: test !== undefined };
   const { study, seed, protocol, noise, model, training, features } = config;
   const { alphas, folds } = config.ridge;
   const { sampler } = config.search;
-  return hashOf({ study, seed, protocol, data, noise, model, training, features, alphas, folds, sampler });
+  return { study, seed, protocol, data, noise, model, training, features, ridge: { alphas, folds }, search: { sampler } };
+}
+
+/** The hash of what decides a trial's results. */
+export function configHash(config: SweepConfig): string {
+  const { ridge, search, ...others } = decisive(config);
+  return hashOf({ ...others, ...ridge, ...search });
 }

@@ -1,6 +1,7 @@
 /** zod's issues, said in the words of the configuration: what is wrong at which key, and what to do. */
 import type { z } from 'zod';
 import { allKeys, distributionKeys, isDistributionKey, keysAt } from './json-schema.ts';
+import { quote } from './quote.ts';
 import type { Path, Problem } from './source.ts';
 import { suggestion } from './suggest.ts';
 
@@ -17,6 +18,10 @@ function translate(issue: Issue, raw: unknown, base: Path): readonly Problem[] {
   switch (issue.code) {
     case 'invalid_type':
       if (value === undefined) return problem(`required, but missing (add \`${String(path.at(-1) ?? '')}:\`)`);
+      if (path.length === 0 && typeof value !== 'object')
+        return problem(
+          `expected keys such as \`data:\`, got ${show(value)} (a sweep's configuration is a YAML file; is this a table?)`,
+        );
       return problem(`expected ${expectation(issue)}, got ${show(value)}${remedy(value, issue.expected)}`);
     case 'invalid_value':
       return problem(
@@ -106,19 +111,19 @@ function distributionProblem(keys: readonly string[], known: readonly string[], 
   return {
     path: [...path, key],
     at: 'key',
-    message: `unknown distribution \`${key}\`${suggestion(key, distributionKeys)} (use ${choices})`,
+    message: `unknown distribution \`${quote(key)}\`${suggestion(key, distributionKeys)} (use ${choices})`,
   };
 }
 
 function unknownKey(key: string, parent: Path): string {
   const known = keysAt(parent);
-  if (known.includes(key)) return `\`${key}\` does not go with the other keys here (it belongs to another kind)`;
+  if (known.includes(key)) return `\`${quote(key)}\` does not go with the other keys here (it belongs to another kind)`;
   const close = suggestion(key, known);
-  if (close !== '') return `unknown key \`${key}\`${close}`;
+  if (close !== '') return `unknown key \`${quote(key)}\`${close}`;
   const elsewhere = allKeys().filter(({ path }) => path.at(-1) === key);
   if (elsewhere.length === 1 && elsewhere[0] !== undefined)
-    return `unknown key \`${key}\`; did you mean \`${elsewhere[0].path.join('.')}\`?`;
-  return `unknown key \`${key}\` (known here: ${known.join(', ')})`;
+    return `unknown key \`${quote(key)}\`; did you mean \`${elsewhere[0].path.join('.')}\`?`;
+  return `unknown key \`${quote(key)}\` (known here: ${known.join(', ')})`;
 }
 
 const suggest = (value: unknown, words: readonly string[]): string => (typeof value === 'string' ? suggestion(value, words) : '');
@@ -156,7 +161,7 @@ function remedy(value: unknown, expected: string): string {
 
 function show(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
-  if (typeof value === 'string') return `the text "${value}"`;
+  if (typeof value === 'string') return `the text "${quote(value)}"`;
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
   return typeof value === 'number' || typeof value === 'boolean' ? `\`${value}\`` : `a ${typeof value}`;

@@ -1,5 +1,6 @@
 /** YAML text to plain values, and back from a path in them to a line and column. */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node, type YAMLError } from 'yaml';
+import { quote } from './quote.ts';
 
 export type Path = readonly (string | number)[];
 
@@ -20,6 +21,8 @@ export interface Source {
   readonly value: unknown;
   /** What the YAML parser refuses, in file order. */
   readonly errors: readonly { readonly position: Position; readonly message: string }[];
+  /** Whether something stands at a path. */
+  has(path: Path): boolean;
   /** Where a path stands, or the nearest mapping around it that is there. */
   locate(path: Path, at: 'key' | 'value'): Position;
 }
@@ -41,13 +44,13 @@ export function readYaml(text: string): Source {
       // Aliases that multiply ("billion laughs") or that point nowhere.
       errors.push({ position: { line: 1, column: 1 }, message: thrown instanceof Error ? thrown.message : String(thrown) });
     }
-  return { value, errors, locate: (path, at) => positionOf(offsetOf(document, path, at)) };
+  return { value, errors, has: (path) => document.hasIn(path), locate: (path, at) => positionOf(offsetOf(document, path, at)) };
 }
 
 function describeError(error: YAMLError, text: string): string {
-  if (error.code !== 'DUPLICATE_KEY') return error.message;
+  if (error.code !== 'DUPLICATE_KEY') return quote(error.message, 200);
   const key = /^(?:"[^"]*"|'[^']*'|[^:\n]*)/.exec(text.slice(error.pos[0]))?.[0] ?? '';
-  return `the key \`${key.trim()}\` is written twice (keep one)`;
+  return `the key \`${quote(key.trim())}\` is written twice (keep one)`;
 }
 
 /** Walks down as far as the document goes; what is missing is reported where its parent starts. */

@@ -42,7 +42,10 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'a row with a field too many': { csv: table.replace('3,0.4', '3,0,4'), says: /^DATA_RAGGED_ROW table\.csv:4:\d+: .*5 fields/ },
   'a row with a field too few': { csv: table.replace('Good,700', '700'), says: /^DATA_RAGGED_ROW table\.csv:6:\d+: .*3 fields/ },
-  'a column that is not there': { yaml: ['target: price', 'target: prize'], says: /^DATA_UNKNOWN_COLUMN .*prize/ },
+  'a column that is not there': {
+    yaml: ['target: price', 'target: prize'],
+    says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:3:43 .*`prize`.*`price`/,
+  },
   'a column without a value': { csv: table.replaceAll(/0\.\d/g, ''), says: /^DATA_ALL_MISSING .*carat/ },
   'text in a numerical column': { csv: table.replace('0.4', 'big'), says: /^DATA_NOT_NUMERIC table\.csv:4.*carat.*big/ },
   'two rows with the same id': { csv: table.replace('4,0.5', '3,0.5'), says: /^DATA_DUPLICATE_ID table\.csv:5/ },
@@ -56,18 +59,26 @@ const cases: Readonly<Record<string, Case>> = {
   'an empty file': { csv: '', says: /^DATA_EMPTY table\.csv: / },
   'a header without rows': { csv: 'id,carat,cut,price\n', says: /^DATA_EMPTY table\.csv: / },
   'more folds than rows': { yaml: ['count: 3', 'count: 7'], says: /^DATA_FOLDS ridge\.folds\.count: 6 labelled rows/ },
-  'a batch with more rows than the data': { yaml: ['batchSize: 2', 'batchSize: 64'], says: /^[A-Z_]+ .*batchSize/ },
+  'a batch with more rows than the data': {
+    yaml: ['batchSize: 2', 'batchSize: 64'],
+    says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:5:35 .*batchSize/,
+  },
   'a misspelt key': { yaml: ['epochs: 1', 'epoch: 1'], says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:5:13 .*`epoch`.*`epochs`/ },
   'several mistakes in the configuration': {
     yaml: ['units: 4, layers: 1 }\ntraining: { epochs: 1', 'units: -4, layers: 1 }\ntraining: { epochs: many'],
     says: /^CONFIG_INVALID: 2 problems\nsweep\.yaml:4:.*\nsweep\.yaml:5:/,
+  },
+  'every column that is not there, and a batch that cannot be filled, at once': {
+    yaml: ['id: id, target: price, kinds: { carat: numerical, cut', 'id: di, target: price, kinds: { karat: numerical, cut'],
+    args: ['--set', 'training.batchSize=64', '--set', 'data.drop=[colour]'],
+    says: /^CONFIG_INVALID: 4 problems\nsweep\.yaml:3:\d+ .*`id`.*\nsweep\.yaml:3:\d+ .*`carat`.*\n--set data\.drop=\[colour\] .*`colour`.*\n--set training\.batchSize=64 .*6 rows/,
   },
   'a file that is not YAML': { yaml: ['}', ''], says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:\d+:\d+ / },
   'half a worker': { args: ['--workers', '0.5'], says: /^USAGE: --workers must be a whole number/ },
   'a number of threads that is none': { args: ['--threads', 'many'], says: /^USAGE: --threads must be a whole number/ },
   'an output folder that is a file': {
     args: ['--output', 'table.csv'],
-    says: /^USAGE .*table\.csv\/refused: the folder cannot be made/,
+    says: /^OUTPUT_NOT_WRITABLE .*table\.csv\/refused: no results can be written here/,
   },
 };
 

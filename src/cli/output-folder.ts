@@ -1,0 +1,46 @@
+/** Where results go, tried out before the work whose results they are. */
+import { mkdir, mkdtemp, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { NoisefoldError } from '../base/errors.ts';
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'you may not write there',
+  EPERM: 'you may not write there',
+  EROFS: 'the file system is read-only',
+  EEXIST: 'a file has this name',
+  ENOTDIR: 'a file has the name of a folder above it',
+  ENOENT: 'the system makes no folders there',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** What the file system said of a folder for results, in words; undefined where it is about something else, such as a full disk. */
+export function outputRefusal(path: string, cause: unknown): NoisefoldError | undefined {
+  const reason = reasons[(cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
+  if (reason === undefined) return undefined;
+  return new NoisefoldError('OUTPUT_NOT_WRITABLE', `no results can be written here: ${reason}`, {
+    where: path,
+    hint: 'Name another folder for the results.',
+    cause,
+  });
+}
+
+/** Makes a folder for results and those above it, and writes to it to see that one can. Throws OUTPUT_NOT_WRITABLE, DISK_FULL's cause. */
+export async function makeOutputFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+    await rmdir(await mkdtemp(join(path, '.noisefold-')));
+  } catch (cause) {
+    throw outputRefusal(path, cause) ?? cause;
+  }
+}
+
+/** Makes the folder of a file of results. Throws OUTPUT_NOT_WRITABLE, also where the file would replace a folder. */
+export async function makeFolderOf(path: string): Promise<void> {
+  await makeOutputFolder(dirname(path));
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory() === true)
+    throw new NoisefoldError('OUTPUT_NOT_WRITABLE', 'no results can be written here: a folder has this name', {
+      where: path,
+      hint: 'Name a file.',
+    });
+}
