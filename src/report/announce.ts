@@ -50,7 +50,9 @@ const reasonLength = 160;
 
 /** `TRAIN_DIVERGED the loss is NaN`: the code once, and the first line of the message, which may come from anywhere: no escape codes. */
 function reasonOf({ code, message }: NonNullable<TrialRow['error']>): string {
-  const [line = ''] = (message.startsWith(code) ? message.slice(code.length).replace(/^[:\s]+/, '') : message).trim().split(/[\r\n]/);
+  const [line = ''] = (message.startsWith(code) ? message.slice(code.length).replace(/^[:\s]+/, '') : message)
+    .trim()
+    .split(/[\r\n]/);
   const said = `${code} ${line.replace(/[\s\p{Cc}]+/gu, ' ')}`.trim();
   return said.length > reasonLength ? `${said.slice(0, reasonLength - 1)}…` : said;
 }

@@ -85,3 +85,38 @@ function shortName(path: string): string {
   if (section === 'noise.levels') return `${name} levels p`;
   return section.startsWith('noise') ? `${name} p` : name;
 }
+
+const briefWords: Readonly<Record<string, string>> = {
+  numerical: 'num',
+  categorical: 'cat',
+  levels: 'lv',
+  learningRate: 'rate',
+  learningRateDecay: 'decay',
+  batchSize: 'batch',
+  feedForward: 'ff',
+  tokenSize: 'size',
+};
+const briefLength = 10;
+
+/** As shortNames, for narrow tables: `num p`, `3-8 lv p`, `rate`; long column names are cut. Names that would clash stay as they are there. */
+export function briefNames(paths: readonly string[]): ReadonlyMap<string, string> {
+  const long = shortNames([Object.fromEntries(paths.map((path) => [path, 0]))]);
+  const brief = (path: string): string => {
+    const name = long.get(path) ?? path;
+    const words = path.startsWith('noise.columns.')
+      ? name
+      : name
+          .split(' ')
+          .map((word) => briefWords[word] ?? word)
+          .join(' ');
+    const end = words.endsWith(' p') ? ' p' : '';
+    return words.length > briefLength ? `${words.slice(0, briefLength - 1 - end.length)}…${end}` : words;
+  };
+  const briefs = paths.map(brief);
+  return new Map(
+    paths.map((path) => [
+      path,
+      briefs.filter((other) => other === brief(path)).length > 1 ? (long.get(path) ?? path) : brief(path),
+    ]),
+  );
+}

@@ -164,12 +164,7 @@ function countsOf(rows: readonly TrialRow[]): StudyView['trials'] {
 }
 
 /** @param scoringSeconds what the task's scoring takes in all, where that is known */
-function workerRow(
-  name: string,
-  draining: boolean,
-  held: TaskState | undefined,
-  scoringSeconds: number | undefined,
-): WorkerRow {
+function workerRow(name: string, draining: boolean, held: TaskState | undefined, scoringSeconds: number | undefined): WorkerRow {
   const progress = held?.progress;
   const phase = held === undefined ? (draining ? 'leaving' : 'idle') : (progress?.phase ?? 'starting');
   const training = phase === 'training' ? progress : undefined;

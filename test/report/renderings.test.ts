@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { corruptionCsv, foldsCsv, historyCsv, learningCurveCsv, timingsCsv } from '../../src/report/csv.ts';
 import { leaderboard } from '../../src/report/leaderboard.ts';
 import { reportMarkdown } from '../../src/report/markdown.ts';
-import { shortNames } from '../../src/report/model.ts';
+import { briefNames, shortNames } from '../../src/report/model.ts';
 import { verdict } from '../../src/report/verdict.ts';
 import { difference, ranked, ranking, report } from './fixtures.ts';
 
@@ -21,6 +21,18 @@ describe('short names of searched parameters', () => {
   it('stay whole where two would be the same', () => {
     const names = shortNames([{ 'noise.numerical': 1 }, { 'noise.columns.numerical': 1, 'model.units': 1 }]);
     assert.deepEqual([...names.values()], ['noise.numerical', 'noise.columns.numerical', 'units']);
+  });
+
+  it('are shorter still where there is little room, unless they would then be the same', () => {
+    const brief = (...paths: string[]): string[] => [...briefNames(paths).values()];
+    assert.deepEqual(
+      brief('noise.numerical', 'noise.levels.3-8', 'training.learningRate', 'noise.columns.categorical', 'model.units'),
+      ['num p', '3-8 lv p', 'rate', 'categor… p', 'units'],
+    );
+    assert.deepEqual(brief('noise.columns.temperature_in', 'noise.columns.temperature_out'), [
+      'temperature_in p',
+      'temperature_out p',
+    ]);
   });
 });
 
@@ -44,8 +56,28 @@ describe('leaderboard', () => {
       }),
       { numRuns: 25 },
     );
-    assert.equal(lines(leaderboard({ ranking, seconds, width: 34 }))[0], '     trial        RMSE');
-    assert.match(lines(leaderboard({ ranking, seconds, width: 80 }))[0] ?? '', /numerical p .* to untrained$/);
+    assert.equal(lines(leaderboard({ ranking, seconds, width: 25 }))[0], '     trial        RMSE');
+  });
+
+  it('keeps what was searched in 80 columns, and gives up alpha, time, long heads and the errors before it', () => {
+    const parameters = { 'noise.numerical': 0.1234, 'noise.categorical': 0.1234, 'training.learningRate': 0.0001234 };
+    const searched = ranking.map((trial) => (trial.kind === 'trained' ? { ...trial, parameters } : trial));
+    const head = (width: number): string[] => (lines(leaderboard({ ranking: searched, seconds, width }))[0] ?? '').split(/ {2,}/);
+    const [, ...all] = head(200);
+    const [long, brief] = [
+      ['numerical p', 'categorical p', 'learningRate'],
+      ['num p', 'cat p', 'rate'],
+    ];
+    assert.deepEqual(all, ['trial', ...long, 'RMSE', 'to the best', 'to untrained', 'to raw', 'alpha', 'time']);
+    assert.deepEqual(head(125).slice(1), ['trial', ...long, 'RMSE', 'to the best', 'to untrained', 'to raw']);
+    assert.deepEqual(head(110).slice(1), ['trial', ...brief, 'RMSE', 'to the best', 'to untrained', 'to raw']);
+    assert.deepEqual(head(80).slice(1), ['trial', ...brief, 'RMSE', 'to untrained']);
+    assert.deepEqual(head(70).slice(1), ['trial', ...brief, 'RMSE', 'untrained']);
+    assert.deepEqual(head(52).slice(1), ['trial', ...brief, 'RMSE']);
+    assert.match(
+      leaderboard({ ranking: searched, seconds, width: 36 }),
+      /^ +trial +num p +RMSE\n[^]*\n2 more parameters in ranking\.csv\n/,
+    );
   });
 
   it('shows the first trials of many, and all baselines', () => {
@@ -57,10 +89,11 @@ describe('leaderboard', () => {
     assert.equal(table[4], 'and 2 more in ranking.csv');
   });
 
-  it('gives many parameters one column', () => {
+  it('shows many parameters beside each other, without what control characters would do', () => {
     const parameters = Object.fromEntries(['a', 'b', 'c', 'd', 'e\n'].map((name) => [`noise.columns.${name}`, 0.123456]));
-    const table = leaderboard({ ranking: [ranked('trial-0001', 1, 0.1, { parameters })], seconds });
-    assert.match(lines(table)[1] ?? '', /a p 0.1235, b p 0.1235, c p 0.1235, d p 0.1235, e {1,2}p 0.1235/);
+    const table = leaderboard({ ranking: [ranked('trial-0001', 1, 0.1, { parameters })], seconds, width: 80 });
+    assert.match(lines(table)[0] ?? '', /trial +a p +b p +c p +d p +e {1,2}p +RMSE/);
+    assert.match(lines(table)[1] ?? '', /trial-0001( +0\.1235){5}/);
   });
 
   it('paints the best and dims the baselines without moving a column', () => {
