@@ -1,15 +1,15 @@
 /** `noisefold data inspect` and `noisefold data generate`: tables, before anything is trained on them. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import Table from 'cli-table3';
-import color from 'picocolors';
 import type { CommandModule } from 'yargs';
-import { thousands } from '../base/units.ts';
-import { type ColumnDescription, inspectTables, type TableDescription } from '../dataset/describe.ts';
+import { inspectTables } from '../dataset/describe.ts';
 import { generateTps } from '../dataset/generate.ts';
 import { readTable } from '../dataset/read.ts';
 import { writeText } from '../dataset/write.ts';
+import { describedTable } from '../report/description.ts';
 import { type CommonArguments, terminalLog } from './context.ts';
+import { makeFolderOf } from './output-folder.ts';
+import { paintOf, terminalOf } from './display.ts';
 
 interface InspectArguments extends CommonArguments {
   files: string[];
@@ -48,43 +48,11 @@ const inspectCommand: CommandModule<CommonArguments, InspectArguments> = {
     if (first === undefined) return;
     const config = { ...(target === undefined ? {} : { target: { column: target } }), ...(id === undefined ? {} : { id }) };
     const description = inspectTables([first, ...rest], config);
-    process.stdout.write(json ? `${JSON.stringify(description, undefined, 2)}\n` : render(description));
+    const width = process.stdout.isTTY ? process.stdout.columns : undefined;
+    const paint = paintOf(terminalOf(process.stdout, process.env).colour);
+    process.stdout.write(json ? `${JSON.stringify(description, undefined, 2)}\n` : describedTable(description, { width, paint }));
   },
 };
-
-const roleColour: Readonly<Record<ColumnDescription['role'], (text: string) => string>> = {
-  categorical: color.cyan,
-  numerical: color.green,
-  target: color.magenta,
-  id: color.yellow,
-  dropped: color.dim,
-};
-
-function render({ rows, columns, override }: TableDescription): string {
-  const table = new Table({
-    head: ['column', 'kind', 'why', 'levels', 'missing', 'range', 'examples'].map((title) => color.bold(title)),
-    colAligns: ['left', 'left', 'left', 'right', 'right', 'left', 'left'],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { name, role, reason, levels, more, missing, min, max, examples } of columns)
-    table.push([
-      name,
-      roleColour[role](role),
-      reason,
-      `${thousands(levels)}${more ? '+' : ''}`,
-      missing === 0 ? '' : thousands(missing),
-      min === undefined || max === undefined ? '' : `${min} to ${max}`,
-      examples.map(shortened).join(', '),
-    ]);
-  const warnings = columns.flatMap(({ warnings: own }) => own.map((warning) => `${color.yellow('!')} ${warning}\n`));
-  return [
-    `${thousands(rows)} rows, ${columns.length} columns\n${table.toString()}\n`,
-    ...(warnings.length === 0 ? [] : ['\n', ...warnings]),
-    `\nTo decide otherwise, in the configuration:\n\n${override}`,
-  ].join('');
-}
-
-const shortened = (text: string): string => (text.length > 24 ? `${text.slice(0, 23)}…` : text);
 
 interface GenerateArguments extends CommonArguments {
   like: 'tps-feb-2021';
@@ -117,6 +85,7 @@ const generateCommand: CommandModule<CommonArguments, GenerateArguments> = {
       { path: join(args.out, 'train.csv'), chunks: train },
       ...(args['test-rows'] === 0 ? [] : [{ path: join(args.out, 'test.csv'), chunks: test }]),
     ];
+    for (const { path } of files) await makeFolderOf(path);
     for (const { path, chunks } of files) {
       await writeText(path, chunks);
       log.log('info', `${((await stat(path)).size / 1e6).toFixed(1)} MB`);

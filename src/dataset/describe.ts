@@ -74,28 +74,3 @@ function overrideSnippet(facts: readonly ColumnFacts[]): string {
 /** A YAML scalar that reads back as this text. */
 const yamlName = (name: string): string =>
   /^[a-z_][\w-]*$/i.test(name) && !/^(?:null|true|false|yes|no|on|off|y|n)$/i.test(name) ? name : JSON.stringify(name);
-
-/** The description as plain text, a line a column and an indented line a warning. */
-export function renderDescription({ rows, columns, override }: TableDescription): string {
-  const head = ['column', 'role', 'levels', 'missing', 'range', 'examples', 'why'];
-  const body = columns.map((column) => [
-    column.name,
-    column.role,
-    `${column.levels}${column.more ? '+' : ''}`,
-    String(column.missing),
-    column.min === undefined ? '' : `${column.min} to ${column.max}`,
-    column.examples.join(', '),
-    column.reason,
-  ]);
-  const widths = head.map((title, i) => Math.max(title.length, ...body.map((cells) => cells[i]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd();
-  const lines = columns.flatMap((column, i) => [
-    line(body[i] ?? []),
-    ...column.warnings.map((warning) => `  ! ${warning.replaceAll('\n', '\n    ')}`),
-  ]);
-  return `${rows} rows, ${columns.length} columns\n${line(head)}\n${lines.join('\n')}\n\nTo decide otherwise, in the configuration:\n${override}`;
-}
