@@ -79,23 +79,40 @@ export const ratio = (value: number): string => `${figure(value)} x`;
 export interface Contender {
   readonly name: string;
   /** One measured piece of work. */
-  run(): Promise<unknown>;
+  readonly run: () => Promise<unknown>;
 }
+
+/** A turn repeats what is quick for at least so long. */
+const turnMs = 250;
 
 /**
  * Median milliseconds of each contender's run, in the order given. They take turns, so that a busy moment of the machine hits all of
- * them; each runs once before the clock counts. Slow ones sit out when `budgetMs` is used up, but not before three turns.
+ * them. A turn begins with a run that does not count (but for the slow), since after the others' turns caches are theirs and threads asleep.
+ * Slow ones sit out when `budgetMs` is used up, but not before three turns.
  */
 export async function takeTurns(contenders: readonly Contender[], rounds: number, budgetMs = 10_000): Promise<number[]> {
   const times = contenders.map((): number[] => []);
-  for (const contender of contenders) await contender.run();
+  const spent = contenders.map(() => 0);
+  const quick: boolean[] = [];
+  for (const { run } of contenders) quick.push((await millisecondsOf(run)) < 4 * turnMs);
   for (let round = 0; round < rounds; round++)
-    for (const [i, contender] of contenders.entries()) {
-      const own = times[i] ?? [];
-      if (round >= 3 && own.reduce((sum, ms) => sum + ms, 0) > budgetMs) continue;
-      const started = performance.now();
-      await contender.run();
-      own.push(performance.now() - started);
+    for (const [i, { run }] of contenders.entries()) {
+      if (round >= 3 && (spent[i] ?? 0) > budgetMs) continue;
+      if (quick[i]) await run();
+      let all = 0;
+      let runs = 0;
+      do {
+        all += await millisecondsOf(run);
+        runs++;
+      } while (all < turnMs);
+      times[i]?.push(all / runs);
+      spent[i] = (spent[i] ?? 0) + all;
     }
   return times.map(median);
+}
+
+async function millisecondsOf(run: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await run();
+  return performance.now() - started;
 }

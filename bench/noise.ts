@@ -1,7 +1,7 @@
 /**
  * Rows per second of swap noise, made apart from the compiled step, and what that adds to a step of the same rows.
  *
- * npm run bench -- noise [--rounds 40]
+ * npm run bench -- noise [--rounds 9]
  */
 import { zeros32 } from '../src/base/matrix.ts';
 import type { EncodedLayout } from '../src/dataset/types.ts';
@@ -31,7 +31,7 @@ function layoutOf({ binary, numerical, categoricalSources }: NetworkSpec): Encod
   return { binary, numerical, names, sources: [...categorical, ...numbers] };
 }
 
-export async function main({ rounds = 40 }: BenchOptions = {}): Promise<void> {
+export async function main({ rounds = 9 }: BenchOptions = {}): Promise<void> {
   printHeading(
     `Swap noise of batches of ${batchSize} rows, every column with probability 0.3, from a table of ${tableRows} rows.`,
     ['onnxruntime-node'],

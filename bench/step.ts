@@ -2,7 +2,7 @@
  * Milliseconds a training step of 384 rows: the compiled engine with one and two threads, beside the same step in tfjs, operation by
  * operation, on its wasm backend, and on its plain JavaScript one where that ends in seconds.
  *
- * npm run bench -- step [--rounds 60]
+ * npm run bench -- step [--rounds 15]
  */
 import type { Batch, Engine } from '../src/engine/engine.ts';
 import { onnxEngine } from '../src/engine/onnx/engine.ts';
@@ -31,7 +31,7 @@ async function compiled(threads: number, network: NetworkSpec, batch: Batch): Pr
   };
 }
 
-export async function main({ rounds = 60 }: BenchOptions = {}): Promise<void> {
+export async function main({ rounds = 15 }: BenchOptions = {}): Promise<void> {
   prepareEager();
   printHeading(`A training step of ${batchSize} rows: forward, gradients, Adam.`, [
     'onnxruntime-node',
