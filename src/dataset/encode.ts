@@ -55,6 +55,10 @@ export function fitPreprocessor(
   config: RoleConfig & Pick<DataConfig, 'rareBelow'>,
 ): { readonly preprocessor: Preprocessor; readonly warnings: readonly string[] } {
   const facts = inferColumns(tables, config);
+  const isInput = ({ role }: (typeof facts)[number]): boolean => role === 'categorical' || role === 'numerical';
+  const needed = facts.flatMap((fact) => (isInput(fact) || fact.role === 'id' ? [fact.name] : []));
+  const others = facts.flatMap(({ name }) => (needed.includes(name) ? [] : [name]));
+  for (const table of tables) requiredColumns(table, needed, others);
   const columns: FittedColumn[] = [];
   const ignored: string[] = [];
   const warnings: string[] = [];
@@ -197,6 +201,7 @@ export function transformInto(inputs: Matrix32, firstRow: number, preprocessor: 
   const columns = requiredColumns(
     table,
     preprocessor.columns.map(({ name }) => name),
+    preprocessor.ignored,
   );
   const known = new Set([...preprocessor.columns.map(({ name }) => name), ...preprocessor.ignored]);
   const warnings = table.columns

@@ -55,7 +55,7 @@ export function prepareData(
   const ids = both.flatMap((table) => idsOf(table, config.data.id));
 
   const inputs = zeros32(rows, layout.names.length);
-  const warnings = [...fit.warnings];
+  const warnings = [...fit.warnings, ...labelWarnings(tables, target.values, ids, config.data)];
   let firstRow = 0;
   for (const table of both) {
     warnings.push(...transformInto(inputs, firstRow, preprocessor, table));
@@ -74,6 +74,32 @@ export function prepareData(
     testRows: test?.rows ?? 0,
     target: { ...config.data.target, ...(target.levels === undefined ? {} : { levels: target.levels }) },
   };
+}
+
+/** What is not an error, but may not be what was meant: rows without a target, a target that is not looked at, ids in both files. */
+function labelWarnings(
+  { train, test }: Parameters<typeof prepareData>[0],
+  target: Float64Array,
+  ids: readonly string[],
+  { target: { column }, id }: DataConfig,
+): string[] {
+  const warnings: string[] = [];
+  const empty = target.reduce((count, value) => count + (Number.isNaN(value) ? 1 : 0), 0);
+  if (empty > 0)
+    warnings.push(
+      `"${column}" is empty in ${empty} of ${train.rows} rows of ${train.source}: they are rows without a target, as those of a test file.`,
+    );
+  if (test === undefined) return warnings;
+  if (columnNamed(test, column) !== undefined)
+    warnings.push(`"${column}" in ${test.source} is ignored: no score uses the target of the test rows.`);
+  if (id === undefined) return warnings;
+  const known = new Set(ids.slice(0, train.rows));
+  const shared = ids.slice(train.rows).filter((text) => known.has(text));
+  if (shared.length > 0)
+    warnings.push(
+      `${shared.length} of ${test.rows} ids of ${test.source} are those of rows of ${train.source} too, such as "${shared[0] ?? ''}". Are they the same rows?`,
+    );
+  return warnings;
 }
 
 function checkSize(preprocessor: Preprocessor, cols: number, rows: number, source: string): void {

@@ -12,34 +12,49 @@ export const columnNamed = (table: Table, name: string): Column | undefined =>
 export const whereRow = (table: Table, row: number): string =>
   table.lines === undefined ? `${table.source}, row ${row + 1}` : `${table.source}:${table.lines[row] ?? 0}`;
 
-/** The column that the configuration calls `name`. Throws DATA_UNKNOWN_COLUMN, with the name that was probably meant. */
+const mostNames = 20;
+
+/** The column that the configuration, or the option `key`, calls `name`. Throws DATA_UNKNOWN_COLUMN, with the name that was probably meant. */
 export function configuredColumn(table: Table, name: string, key: string): Column {
   const column = columnNamed(table, name);
   if (column !== undefined) return column;
-  const names = table.columns.map((known) => known.name);
+  // Of features, f0000 and on, none is what was meant.
+  const names = table.columns.flatMap((known) => (/^f\d{4,}$/.test(known.name) ? [] : [known.name]));
   const meant = nearest(name, names);
+  const listed = names.slice(0, mostNames).join(', ') + (names.length > mostNames ? ', ...' : '');
   throw new NoisefoldError('DATA_UNKNOWN_COLUMN', `${key} names the column "${name}", which the data do not have`, {
     where: table.source,
-    hint: meant === undefined ? `The columns are: ${names.join(', ')}.` : `Did you mean "${meant}"?`,
+    hint:
+      meant !== undefined
+        ? `Did you mean "${meant}"?`
+        : names.length === 0
+          ? 'All of its columns are features.'
+          : `The columns are: ${listed}.`,
   });
 }
 
-/** The columns named `names`, in that order. Throws DATA_MISSING_COLUMN, naming all that the table lacks. */
-export function requiredColumns(table: Table, names: readonly string[]): readonly Column[] {
+/**
+ * The columns named `names`, in that order. Throws DATA_MISSING_COLUMN, naming all that the table lacks, and what may be them.
+ * @param others names of columns that are known for something else, so that none of them is taken for a missing one
+ */
+export function requiredColumns(table: Table, names: readonly string[], others: readonly string[] = []): readonly Column[] {
   const lacking = names.filter((name) => columnNamed(table, name) === undefined);
-  const [first] = lacking;
-  if (first !== undefined) {
-    const meant = nearest(
-      first,
-      table.columns.map((column) => column.name),
-    );
-    throw new NoisefoldError('DATA_MISSING_COLUMN', `the data lack ${lacking.map((name) => `"${name}"`).join(', ')}`, {
-      where: table.source,
-      hint:
-        meant === undefined
-          ? 'Columns are matched by name; their order does not matter.'
-          : `Is "${meant}" what should be named "${first}"?`,
+  if (lacking.length > 0) {
+    const taken = new Set([...names, ...others]);
+    const strangers = table.columns.flatMap(({ name }) => (taken.has(name) ? [] : [name]));
+    const meant = lacking.flatMap((name) => {
+      const found = nearest(name, strangers);
+      return found === undefined ? [] : [`Is "${found}" what should be named "${name}"?`];
     });
+    const count = lacking.length === 1 ? 'column' : `${lacking.length} columns`;
+    throw new NoisefoldError(
+      'DATA_MISSING_COLUMN',
+      `the data lack the ${count} ${lacking.map((name) => `"${name}"`).join(', ')}`,
+      {
+        where: table.source,
+        hint: meant.slice(0, 3).join(' ') || 'Columns are matched by name; their order does not matter.',
+      },
+    );
   }
   return names.map((name) => columnNamed(table, name) as Column);
 }

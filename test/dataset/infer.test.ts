@@ -40,6 +40,8 @@ describe('roles', () => {
     ])
       assert.throws(() => inferColumns([table], config), refusal('DATA_UNKNOWN_COLUMN', 't.csv', /"price"/));
     assert.throws(() => inferColumns([table], { id: 'zzz' }), refusal('DATA_UNKNOWN_COLUMN', 't.csv', /carat, price/));
+    const wide = tableOf(Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`column${i}`, [i]])));
+    assert.throws(() => inferColumns([wide], { id: 'zzz' }), refusal('DATA_UNKNOWN_COLUMN', 't.csv', /column19, \.\.\.\.$/));
   });
 });
 

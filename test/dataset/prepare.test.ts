@@ -126,6 +126,19 @@ describe('preparing data', () => {
     assert.ok(!/in another form/.test(prepare().warnings.join()));
   });
 
+  it('warns of rows without a target, of a target that is not looked at, and of ids in both files, with their numbers', () => {
+    const said = (...args: Parameters<typeof prepare>): string => prepare(...args).warnings.join('\n');
+    assert.match(said(), /"y" is empty in 6 of 60 rows of t\.csv/);
+    assert.ok(!/is ignored: no score|ids of/.test(said()));
+    const labelled: Table = { ...test, columns: [...test.columns, { name: 'y', type: 'number', values: Float64Array.of(1, 2) }] };
+    assert.match(said({ train, test: labelled }), /"y" in test\.csv is ignored/);
+    const again = tableOf({ c: ['r', 'q'], a: [1.5, 2], key: ['t0', 'k7'] }, 'test.csv');
+    assert.match(said({ train, test: again }), /^1 of 2 ids of test\.csv are those of rows of t\.csv too, such as "k7"/m);
+    const full = tableOf({ ...columns, y: rows });
+    assert.ok(!/is empty/.test(said({ train: full })));
+    assert.ok(!/ids of/.test(said({ train: full, test: again }, { id: undefined, drop: ['key'] })));
+  });
+
   it('warns of a fold with one class', () => {
     const y = rows.map((i) => (i < 20 ? 0 : 1));
     const binary = { target: { column: 'y', task: 'binary', transform: 'none' } } as const;
@@ -146,6 +159,19 @@ describe('preparing data', () => {
     const without = (name: string): Table => ({ ...test, columns: test.columns.filter((column) => column.name !== name) });
     assert.throws(() => prepare({ train, test: without('a') }), refusal('DATA_MISSING_COLUMN', 'test.csv', /"a"/));
     assert.throws(() => prepare({ train, test: without('key') }), refusal('DATA_MISSING_COLUMN', 'test.csv', /"key"/));
+  });
+
+  it('refuses a test file that lacks several at once, and takes no column with a place of its own for a missing one', () => {
+    const wide = tableOf({ ...columns, yr: rows.map((i) => (i * 3) % 50), hr: rows.map((i) => (i * 7) % 24) });
+    const lacking = tableOf({ yr: [1, 2], HR: [3, 4], y: [1, 2] }, 'test.csv');
+    assert.throws(
+      () => prepare({ train: wide, test: lacking }),
+      refusal(
+        'DATA_MISSING_COLUMN',
+        'test.csv',
+        /^the data lack the 4 columns "key", "a", "c", "hr" Is "HR" what should be named "hr"\?$/,
+      ),
+    );
   });
 
   it('refuses more folds than labelled rows, and a table without inputs', () => {
