@@ -7,8 +7,8 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: 'you may not write there',
   EPERM: 'you may not write there',
   EROFS: 'the file system is read-only',
-  EEXIST: 'a file has this name',
-  ENOTDIR: 'a file has the name of a folder above it',
+  EEXIST: 'a file has this name, or that of a folder above it',
+  ENOTDIR: 'a file has this name, or that of a folder above it',
   ENOENT: 'the system makes no folders there',
   ENAMETOOLONG: 'the name is too long',
 };
@@ -24,10 +24,25 @@ export function outputRefusal(path: string, cause: unknown): NoisefoldError | un
   });
 }
 
+/** mkdir's own `recursive` never returns where the system refuses with ENOENT although the folder above is there, as in /proc (Node 20). */
+async function makeWithParents(path: string): Promise<void> {
+  const isFolder = (name: string): Promise<boolean> =>
+    stat(name).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+  if (await isFolder(path)) return;
+  const above = dirname(path);
+  if (above !== path && !(await isFolder(above))) await makeWithParents(above);
+  await mkdir(path).catch(async (cause: unknown) => {
+    if (!(await isFolder(path))) throw cause;
+  });
+}
+
 /** Makes a folder for results and those above it, and writes to it to see that one can. Throws OUTPUT_NOT_WRITABLE, DISK_FULL's cause. */
 export async function makeOutputFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeWithParents(path);
     await rmdir(await mkdtemp(join(path, '.noisefold-')));
   } catch (cause) {
     throw outputRefusal(path, cause) ?? cause;
