@@ -4,7 +4,8 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
 import { NoisefoldError } from '../base/errors.ts';
 import { canonicalJson } from '../base/json.ts';
-import { configHash } from '../config/parse.ts';
+import { changesOf } from '../config/changes.ts';
+import { configHash, decisive } from '../config/parse.ts';
 import type { SweepConfig } from '../config/types.ts';
 import { encodePrepared } from '../dataset/serialise.ts';
 import type { PreparedData } from '../dataset/types.ts';
@@ -46,6 +47,8 @@ export function shown(path: string): string {
   return from !== '' && from.length < path.length ? from : path;
 }
 
+const changesIn = (was: SweepConfig, is: SweepConfig): readonly string[] => changesOf(decisive(was), decisive(is));
+
 export interface OpenStudy {
   readonly store: Store;
   readonly artifacts: ArtifactStore;
@@ -68,8 +71,10 @@ export async function openStudy(paths: StudyPaths, config: SweepConfig, data: Pr
     const known = store.study();
     const hash = configHash(config);
     if (known !== undefined && (known.configHash !== hash || known.dataHash !== data.hash)) {
-      const what = known.configHash === hash ? 'other data' : 'another configuration';
-      throw new NoisefoldError('CONFIG_CHANGED', `the study ${config.study} was started with ${what}`, {
+      const changes = known.configHash === hash ? [] : changesIn(JSON.parse(known.config) as SweepConfig, config);
+      const what = known.configHash === hash ? 'other data (the tables have changed)' : 'another configuration';
+      const message = [`the study ${config.study} was started with ${what}`, ...changes].join('\n  ');
+      throw new NoisefoldError('CONFIG_CHANGED', message, {
         where: shown(paths.folder),
         hint: `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`,
       });

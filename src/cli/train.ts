@@ -11,6 +11,7 @@ import { canonicalJson } from '../base/json.ts';
 import { plusMinus, thousands } from '../base/units.ts';
 import { decodeCheckpoint } from '../checkpoint/format.ts';
 import { writeCheckpointFiles, writeFileDurably } from '../checkpoint/files.ts';
+import { changesOf } from '../config/changes.ts';
 import { isDistribution, parameters } from '../config/parameters.ts';
 import { type Distribution, type EngineName, engineNames, type SweepConfig, type TrialConfig } from '../config/types.ts';
 import type { Prepared } from '../dataset/prepare.ts';
@@ -202,7 +203,7 @@ async function openRun(folder: string, { config, trial, data }: Trained): Promis
   };
   const known = await readJson(runFile);
   if (known !== undefined) {
-    const was = known as Partial<typeof identity>;
+    const was = known as Partial<typeof identity> & { readonly config?: TrialConfig };
     const differing =
       was.data !== data
         ? 'other data'
@@ -211,8 +212,11 @@ async function openRun(folder: string, { config, trial, data }: Trained): Promis
           : was.trial !== identity.trial
             ? 'another configuration'
             : undefined;
+    const changes = changesOf({ seed: was.seed, ...was.config }, { seed: config.seed, ...trial }).filter(
+      (change) => !change.startsWith('training.checkpointEveryEpochs'),
+    );
     if (differing !== undefined)
-      throw new NoisefoldError('CONFIG_CHANGED', `this folder holds a training with ${differing}`, {
+      throw new NoisefoldError('CONFIG_CHANGED', [`this folder holds a training with ${differing}`, ...changes].join('\n  '), {
         where: folder,
         hint: `Choose another folder with --out, or remove ${folder} to start anew.`,
       });
