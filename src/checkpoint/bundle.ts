@@ -9,7 +9,7 @@
  *
  * The manifest is taken away first and written last, so a folder with a manifest is a whole bundle.
  */
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NoisefoldError } from '../base/errors.ts';
 import { sha256 } from '../base/hash.ts';
@@ -126,6 +126,11 @@ async function readManifest(folder: string): Promise<Manifest> {
     throw corrupt('it is not JSON', where, cause);
   }
   const { format, version, files } = manifest;
+  if (format === undefined && 'file' in manifest)
+    throw new NoisefoldError('DATA_NOT_FOUND', 'this folder holds the checkpoint of a trial or a training, not a model bundle', {
+      where: folder,
+      hint: await bundleBeside(folder),
+    });
   if (format !== 'noisefold-bundle' || typeof version !== 'number' || typeof files !== 'object')
     throw corrupt('it is not the manifest of a model bundle', where);
   if (version !== bundleVersion)
@@ -138,6 +143,19 @@ async function readManifest(folder: string): Promise<Manifest> {
       },
     );
   return { format, version, files };
+}
+
+/** Where the bundle of a study, or of a training, is: said to who named `runs/x/trials/trial-0001` or `runs/x-train`. */
+async function bundleBeside(folder: string): Promise<string> {
+  for (const best of [join(folder, '../../best'), join(folder, 'best')])
+    if (
+      await access(join(best, 'manifest.json')).then(
+        () => true,
+        () => false,
+      )
+    )
+      return `The bundle of the best trial is ${best}`;
+  return 'A bundle is the folder best/ that `noisefold sweep` and `noisefold train` write.';
 }
 
 /** The flat vector as named tensors. */

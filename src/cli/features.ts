@@ -2,15 +2,17 @@
 import type { CommandModule } from 'yargs';
 import { NoisefoldError } from '../base/errors.ts';
 import { thousands } from '../base/units.ts';
-import { readBundle } from '../checkpoint/bundle.ts';
+import { type ModelBundle, readBundle } from '../checkpoint/bundle.ts';
 import { type EngineName, engineNames } from '../config/types.ts';
 import { transform } from '../dataset/encode.ts';
 import { columnNamed } from '../dataset/table.ts';
 import { idsOf } from '../dataset/prepare.ts';
 import { readTable } from '../dataset/read.ts';
+import type { Table } from '../dataset/types.ts';
 import { openFeatures } from '../dataset/write.ts';
 import { featuresOf, predictRows, widthOf, writePredictions } from './best.ts';
-import { atLeastOne, autoEngine, type CommonArguments, openMachine, rowIds, terminalLog } from './context.ts';
+import { atLeastOne, autoEngine, type CommonArguments, levelsNote, openMachine, rowIds, terminalLog } from './context.ts';
+import { makeFolderOf } from './output-folder.ts';
 
 interface FeaturesArguments extends CommonArguments {
   model: string;
@@ -48,8 +50,9 @@ export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> 
     if (out !== undefined && !/\.(npy|parquet|csv)$/.test(out))
       throw new NoisefoldError('USAGE', `${out} is none of .parquet, .npy and .csv`, { where: '--out' });
     const bundle = await readBundle(model);
+    for (const file of [out, predictions]) if (file !== undefined) await makeFolderOf(file);
     const table = await readTable(data, bundle.reading);
-    const { inputs, warnings } = transform(bundle.preprocessor, table);
+    const { inputs, warnings } = encoded(bundle, table);
     for (const warning of warnings) log.log('warn', warning);
     const id = bundle.id !== undefined && columnNamed(table, bundle.id) !== undefined ? bundle.id : undefined;
     if (bundle.id !== undefined && id === undefined)
@@ -75,7 +78,25 @@ export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> 
     if (predictions !== undefined) {
       const scores = await predictRows(source, bundle.ridgeWeights, inputs);
       await writePredictions(predictions, ids.name, [...ids.values], scores, bundle.target);
+      const levels = levelsNote(bundle.target);
+      if (levels !== undefined) log.log('info', levels);
       process.stdout.write(`${predictions}\n`);
     }
   },
 };
+
+/** As transform; what is advised does not speak of a configuration, since a bundle's cannot be changed. */
+function encoded({ preprocessor, reading }: ModelBundle, table: Table): ReturnType<typeof transform> {
+  try {
+    return transform(preprocessor, table);
+  } catch (thrown) {
+    if (!(thrown instanceof NoisefoldError) || (thrown.code !== 'DATA_NOT_NUMERIC' && thrown.code !== 'DATA_NOT_FINITE'))
+      throw thrown;
+    const words = ['an empty field', ...reading.missing.map((word) => `"${word}"`)].join(', ');
+    throw new NoisefoldError(thrown.code, thrown.message, {
+      ...(thrown.where === undefined ? {} : { where: thrown.where }),
+      hint: `The model was trained on numbers in this column. What it reads as a missing value: ${words}.`,
+      cause: thrown,
+    });
+  }
+}

@@ -6,7 +6,7 @@ import { plusMinus, significant, thousands } from '../base/units.ts';
 import { defaults } from '../config/defaults.ts';
 import type { TargetConfig } from '../config/types.ts';
 import { assignFolds } from '../dataset/split.ts';
-import { targetOf } from '../dataset/target.ts';
+import { type TargetAdvice, targetOf } from '../dataset/target.ts';
 import type { Table as DataTable } from '../dataset/types.ts';
 import { readTable } from '../dataset/read.ts';
 import { learningCurve } from '../ridge/curve.ts';
@@ -61,7 +61,12 @@ export const ridgeCommand: CommandModule<CommonArguments, RidgeArguments> = {
         default: [] as string[],
         describe: 'Columns of the features file that are no features',
       })
-      .option('folds', { type: 'number', default: defaults.ridge.folds.count, describe: 'Cross-validation folds' })
+      .option('folds', {
+        type: 'number',
+        coerce: atLeastOne('--folds'),
+        default: defaults.ridge.folds.count,
+        describe: 'Cross-validation folds',
+      })
       .option('fold-kind', {
         choices: ['plain', 'shuffled'] as const,
         default: 'shuffled' as const,
@@ -90,9 +95,14 @@ export const ridgeCommand: CommandModule<CommonArguments, RidgeArguments> = {
     const log = terminalLog(args);
     const tables = await Promise.all(args.data.map((path) => readTable(path, { missing: [] })));
     const features = await readFeatures(args.features, [args.target, ...args.drop]);
-    if (features.leftOut.length > 0) log.log('info', `No features: ${features.leftOut.join(', ')}`);
+    const { leftOut } = features;
+    if (leftOut.length > 0)
+      log.log(
+        'info',
+        `No features: ${leftOut.slice(0, 20).join(', ')}${leftOut.length > 20 ? `, and ${leftOut.length - 20} more` : ''}`,
+      );
     const target = targetFor(features, tables, args);
-    const folds = assignFolds(target, { count: args.folds, kind: args['fold-kind'] }, undefined, args.seed);
+    const folds = assignFolds(target, { count: args.folds, kind: args['fold-kind'] }, undefined, args.seed, '--folds');
     const linearAlgebra = await openLinearAlgebra(threadsOf(args.threads), log);
     const { matrix } = features;
     const common = { target, task: args.task, alphas: args.alphas, linearAlgebra };
@@ -142,6 +152,13 @@ function parseAlphas(text: string): readonly number[] {
   return [...new Set(alphas)].sort((a, b) => a - b);
 }
 
+const byOption: TargetAdvice = {
+  column: '--target',
+  regression: 'give --task regression',
+  binary: '--task binary',
+  untransformed: 'Leave out --log',
+};
+
 /** [rows of the features], NaN where there is none. Throws DATA_UNKNOWN_COLUMN, DATA_TARGET, DATA_MISMATCH. */
 function targetFor(features: FeatureFile, tables: readonly DataTable[], args: RidgeArguments): Float64Array {
   const config: TargetConfig = { column: args.target, task: args.task, transform: args.log ? 'log' : 'none' };
@@ -152,7 +169,7 @@ function targetFor(features: FeatureFile, tables: readonly DataTable[], args: Ri
         where: '--target',
         hint: 'Name the table that has it: --data train.csv',
       });
-    return targetOf(features.table, config).values;
+    return targetOf(features.table, config, byOption).values;
   }
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   if (rows !== features.matrix.rows)
@@ -165,7 +182,7 @@ function targetFor(features: FeatureFile, tables: readonly DataTable[], args: Ri
       },
     );
   const target = new Float64Array(rows).fill(NaN);
-  target.set(targetOf(first, config).values);
+  target.set(targetOf(first, config, byOption).values);
   return target;
 }
 

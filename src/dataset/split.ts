@@ -11,6 +11,8 @@ import type { FoldsConfig } from '../config/types.ts';
  * labelled rows with equal `groups` share a fold; the largest group first goes to the emptiest fold, as in scikit-learn's GroupKFold; null
  * is a group as well.
  *
+ * @param countKey what says the number of folds, for messages
+ *
  * Throws DATA_FOLDS if there are fewer labelled rows, or groups, than folds.
  */
 export function assignFolds(
@@ -18,6 +20,7 @@ export function assignFolds(
   config: Pick<FoldsConfig, 'count' | 'kind'>,
   groups: readonly (string | null)[] | undefined,
   seed: number,
+  countKey = 'ridge.folds.count',
 ): Int32Array {
   const labelled: number[] = [];
   target.forEach((value, row) => {
@@ -26,7 +29,7 @@ export function assignFolds(
   const { count, kind } = config;
   if (count < 2 || labelled.length < count)
     throw new NoisefoldError('DATA_FOLDS', `${labelled.length} labelled rows cannot be split into ${count} folds`, {
-      where: 'ridge.folds.count',
+      where: countKey,
       hint: 'There must be at least two folds, and a labelled row for each.',
     });
   const folds = new Int32Array(target.length).fill(-1);

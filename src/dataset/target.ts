@@ -12,15 +12,31 @@ export interface Target {
   readonly levels?: readonly [zero: string, one: string];
 }
 
+/** How to say otherwise what the target is: in the configuration, or on a command line. */
+export interface TargetAdvice {
+  /** What names the column. */
+  readonly column: string;
+  readonly regression: string;
+  readonly binary: string;
+  readonly untransformed: string;
+}
+
+const inConfiguration: TargetAdvice = {
+  column: 'data.target.column',
+  regression: 'set data.target.task: regression',
+  binary: 'data.target.task: binary',
+  untransformed: 'Set data.target.transform: none',
+};
+
 /** The target of every row of the training table. Throws DATA_UNKNOWN_COLUMN and DATA_TARGET. */
-export function targetOf(table: Table, config: TargetConfig): Target {
-  const column = configuredColumn(table, config.column, 'data.target.column');
+export function targetOf(table: Table, config: TargetConfig, advice: TargetAdvice = inConfiguration): Target {
+  const column = configuredColumn(table, config.column, advice.column);
   if (textsOf(column).every((text) => text === null)) throw refused(table, column, 'has no value at all');
   switch (config.task) {
     case 'binary':
-      return binaryTarget(table, column, config);
+      return binaryTarget(table, column, config, advice);
     case 'regression':
-      return { values: regressionTarget(table, column, config) };
+      return { values: regressionTarget(table, column, config, advice) };
     default:
       return config.task satisfies never;
   }
@@ -29,7 +45,7 @@ export function targetOf(table: Table, config: TargetConfig): Target {
 const refused = (table: Table, column: Column, what: string, hint?: string, where = table.source): NoisefoldError =>
   new NoisefoldError('DATA_TARGET', `the target "${column.name}" ${what}`, hint === undefined ? { where } : { where, hint });
 
-function binaryTarget(table: Table, column: Column, config: TargetConfig): Target {
+function binaryTarget(table: Table, column: Column, config: TargetConfig, advice: TargetAdvice): Target {
   if (config.transform !== 'none')
     throw refused(table, column, `is binary, to which the ${config.transform} transform does not apply`);
   const texts = textsOf(column);
@@ -42,12 +58,7 @@ function binaryTarget(table: Table, column: Column, config: TargetConfig): Targe
       .join(', ');
     const what =
       levels.length === 1 ? `has the value ${found} in every row` : `has ${levels.length} values (${found}, ...), not two`;
-    throw refused(
-      table,
-      column,
-      what,
-      levels.length === 1 ? undefined : 'For numbers to be predicted, set data.target.task: regression.',
-    );
+    throw refused(table, column, what, levels.length === 1 ? undefined : `For numbers to be predicted, ${advice.regression}.`);
   }
   const [numberA, numberB] = [numberIn(a), numberIn(b)];
   const inOrder = numberA !== undefined && numberB !== undefined ? numberA <= numberB : a < b;
@@ -55,14 +66,14 @@ function binaryTarget(table: Table, column: Column, config: TargetConfig): Targe
   return { values: Float64Array.from(texts, (text) => (text === null ? NaN : text === pair[0] ? 0 : 1)), levels: pair };
 }
 
-function regressionTarget(table: Table, column: Column, config: TargetConfig): Float64Array {
+function regressionTarget(table: Table, column: Column, config: TargetConfig, advice: TargetAdvice): Float64Array {
   const refusal = notNumeric(table, column);
   if (refusal !== undefined)
     throw refused(
       table,
       column,
       `is not numeric: ${refusal.message}`,
-      'Text with two different values can be predicted with data.target.task: binary.',
+      `Text with two different values can be predicted with ${advice.binary}.`,
       refusal.where,
     );
   const values = numbersOf(table, column);
@@ -79,7 +90,7 @@ function regressionTarget(table: Table, column: Column, config: TargetConfig): F
           table,
           column,
           `holds ${values[row]}, which has no logarithm`,
-          'Set data.target.transform: none, or leave the row out.',
+          `${advice.untransformed}, or leave the row out.`,
           whereRow(table, row),
         );
       return values.map((value) => (Number.isNaN(value) ? NaN : Math.log(value)));

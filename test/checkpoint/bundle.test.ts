@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { decodeSafetensors } from '../../src/base/safetensors.ts';
+import { writeCheckpointFiles } from '../../src/checkpoint/files.ts';
 import { bundleVersion, type ModelBundle, readBundle, writeBundle } from '../../src/checkpoint/bundle.ts';
 import type { NetworkSpec } from '../../src/model/types.ts';
 import { initialState } from '../../src/model/parameters.ts';
@@ -97,6 +98,18 @@ describe('a model bundle', () => {
     const path = join(folder, 'manifest.json');
     writeFileSync(path, readFileSync(path, 'utf8').replace(`"version": ${bundleVersion}`, '"version": 99'));
     await assert.rejects(readBundle(folder), { code: 'CHECKPOINT_MISMATCH', message: /version 99/ });
+  });
+
+  it('is not the folder of a trial, which says where the bundle is', async () => {
+    const study = fresh();
+    const trial = join(study, 'trials/trial-0001');
+    await writeCheckpointFiles(trial, Uint8Array.of(1));
+    await assert.rejects(readBundle(trial), { code: 'DATA_NOT_FOUND', where: trial, message: /of a trial/, hint: /best\// });
+    await writeBundle(join(study, 'best'), bundle);
+    await assert.rejects(readBundle(trial), {
+      code: 'DATA_NOT_FOUND',
+      hint: `The bundle of the best trial is ${join(study, 'best')}`,
+    });
   });
 
   it('is not there without a manifest: a folder that was not written to its end is no bundle', async () => {

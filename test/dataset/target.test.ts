@@ -52,5 +52,20 @@ describe('the target', () => {
     assert.throws(() => targetOf(csv('x,y\n1,1\n1,?\n'), config()), refusal('DATA_TARGET', 't.csv:3:3'));
     assert.throws(() => targetOf(csv('x,y\n1,1\n1,-1\n'), config({ transform: 'log' })), refusal('DATA_TARGET', 't.csv:3'));
     assert.throws(() => targetOf(csv('x,y\n1,1\n'), config({ column: 'Y ' })), refusal('DATA_UNKNOWN_COLUMN', 't.csv', /"y"/));
+    const byOption = {
+      column: '--target',
+      regression: 'give --task regression',
+      binary: '--task binary',
+      untransformed: 'Leave out --log',
+    };
+    const features = csv('f0000,f0001\n1,2\n');
+    assert.throws(
+      () => targetOf(features, config({ column: 'nope' }), byOption),
+      refusal('DATA_UNKNOWN_COLUMN', 't.csv', /^--target names .* All of its columns are features\.$/),
+    );
+    assert.throws(
+      () => targetOf(csv('x,y\n1,1\n1,-1\n'), config({ transform: 'log' }), byOption),
+      refusal('DATA_TARGET', 't.csv:3', /Leave out --log/),
+    );
   });
 });

@@ -142,7 +142,7 @@ describe('what is wrong is said with a code, on standard error, before anything 
     [
       'another configuration in the folder',
       2,
-      /^CONFIG_CHANGED out: .*another configuration/m,
+      /^CONFIG_CHANGED out: .*another configuration\n {2}training\.epochs: 4 -> 5\n/m,
       ['train', ...fixed, '--set', 'training.epochs=5', '--out', 'out'],
     ],
     [
@@ -150,6 +150,37 @@ describe('what is wrong is said with a code, on standard error, before anything 
       2,
       /^DATA_NOT_FOUND data: .*bundle/,
       ['features', '--model', 'data', '--data', 'data/test.csv', '--out', 'no.npy'],
+    ],
+    [
+      'the folder of a training instead of its bundle',
+      2,
+      /^DATA_NOT_FOUND out: .*not a model bundle\n.*out\/best/,
+      ['features', '--model', 'out', '--data', 'data/test.csv', '--out', 'no.npy'],
+    ],
+    [
+      'text where the model knows numbers, without advice on a configuration that is not there',
+      2,
+      /^DATA_NOT_NUMERIC text\.csv:2:\d+: .*"cont0".*\n {2}The model was trained on numbers/,
+      ['features', '--model', 'out/best', '--data', 'text.csv', '--out', 'no.npy'],
+    ],
+    ['results below a file', 2, /^OUTPUT_NOT_WRITABLE small\.yaml\/x: /m, ['train', ...fixed, '--out', 'small.yaml/x']],
+    [
+      'features below a file, before they are computed',
+      2,
+      /^OUTPUT_NOT_WRITABLE small\.yaml: /,
+      ['features', '--model', 'out/best', '--data', 'data/test.csv', '--out', 'small.yaml/x.npy'],
+    ],
+    [
+      'a generated table below a file',
+      2,
+      /^OUTPUT_NOT_WRITABLE /,
+      ['data', 'generate', '--like', 'tps-feb-2021', '--out', 'small.yaml'],
+    ],
+    [
+      'a target that is not there, by its option, and without a list of features',
+      2,
+      /^DATA_UNKNOWN_COLUMN .*--target names the column "nope".*\n {2}The columns are: id\.$/m,
+      ['ridge', '--features', 'out/best/features.parquet', '--target', 'nope'],
     ],
     [
       'rows that do not match',
@@ -164,6 +195,12 @@ describe('what is wrong is said with a code, on standard error, before anything 
       ['ridge', '--features', 'data/train.csv', '--target', 'target'],
     ],
   ];
+  before(() => {
+    const [header = '', row = ''] = readFileSync(join(folder, 'data/test.csv'), 'utf8').split('\n');
+    const fields = row.split(',');
+    fields[header.split(',').indexOf('cont0')] = 'much';
+    writeFileSync(join(folder, 'text.csv'), `${header}\n${fields.join(',')}\n`);
+  });
   for (const [why, exit, message, args] of refusals)
     it(why, () => {
       const { status, stdout, stderr } = noisefold(...args);
