@@ -5,6 +5,7 @@ import type { SweepConfig } from '../config/types.ts';
 import type { PreparedData } from '../dataset/types.ts';
 import { startCoordinator } from '../coordinator/coordinator.ts';
 import { viewOf } from '../report/view.ts';
+import { isFinal } from '../scheduler/transitions.ts';
 import { defaultPolicy, type State, type TaskState } from '../scheduler/types.ts';
 import type { TaskSpec } from '../train/types.ts';
 import { bindCoordinator } from '../wire/zmq.ts';
@@ -56,11 +57,11 @@ export async function runStudy(options: RunStudyOptions): Promise<State> {
     retryFailed: true,
     clock: realClock,
     log,
+    // A view of thousands of trials takes its time: between ends of trials, the timer draws.
     onChange(state, effects) {
-      for (const effect of effects)
-        if (effect.type === 'persist' && (effect.task.status === 'done' || effect.task.status === 'failed'))
-          options.onEnd(effect.task);
-      redraw(state);
+      const ended = effects.flatMap((effect) => (effect.type === 'persist' && isFinal(effect.task.status) ? [effect.task] : []));
+      for (const task of ended) options.onEnd(task);
+      if (ended.length > 0) redraw(state);
     },
   });
   if (coordinator.state().phase === 'finished') {

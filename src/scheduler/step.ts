@@ -320,13 +320,19 @@ class Draft {
     }
   }
 
+  /** Looks no further than the first that is otherwise: this runs after every event. */
+  private all(is: (status: TaskStatus) => boolean): boolean {
+    for (const { status } of this.tasks.values()) if (!is(status)) return false;
+    return true;
+  }
+
   /** Ends the study when nothing is left to do, or the stop when nothing is left running. */
   settle(): void {
-    if (this.phase === 'running' && [...this.tasks.values()].every((task) => isFinal(task.status))) {
+    if (this.phase === 'running' && this.all(isFinal)) {
       this.phase = 'finished';
       this.emit({ type: 'finished' });
       this.drainAll();
-    } else if (this.phase === 'stopping' && [...this.tasks.values()].every((task) => !isHeld(task.status))) {
+    } else if (this.phase === 'stopping' && this.all((status) => !isHeld(status))) {
       this.phase = 'stopped';
       this.emit({ type: 'stopped' });
     }
