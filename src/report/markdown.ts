@@ -1,5 +1,6 @@
 /** report.md: a study in one page, for a reader who was not there. */
 import { duration, percent, plusMinus, significant, thousands } from '../base/units.ts';
+import { defaults } from '../config/defaults.ts';
 import type { LearningCurvePoint } from '../ridge/types.ts';
 import { change, parameterText, parameterValue, shownOf, toLeader } from './leaderboard.ts';
 import { metricNames, shortNames, type StudyReport } from './model.ts';
@@ -52,8 +53,7 @@ function warnings({ warnings: lines }: StudyReport): Blocks {
   return lines.length === 0 ? [] : ['## Warnings', lines.map((line) => `- ${text(line)}`).join('\n')];
 }
 
-function protocol({ protocol: name, data, ranking: ranked, target }: StudyReport): Blocks {
-  const folds = ranked[0]?.perFold.length;
+function protocol({ protocol: name, data, target, folds, seed, engines, noisefold }: StudyReport): Blocks {
   const unlabelled = data.rows - data.labelled;
   const rows = `${thousands(data.rows)} rows, ${thousands(data.labelled)} of them with a target (${text(target.column)})`;
   const inputs = `${thousands(data.columns)} columns, encoded as ${thousands(data.inputs)} inputs`;
@@ -63,8 +63,22 @@ function protocol({ protocol: name, data, ranking: ranked, target }: StudyReport
   }[name];
   return [
     '## Protocol',
-    `${rows}; ${inputs}.${folds === undefined ? '' : ` ${folds}-fold cross-validation.`} Protocol: **${name}**. ${how}`,
+    `${rows}; ${inputs}. ${folds.count}-fold cross-validation: ${foldsOf(folds, seed)}. Protocol: **${name}**. ${how}`,
+    `Seed ${seed}; noisefold ${text(noisefold)}${engines.length === 0 ? '' : `; engine ${text(engines.join(', '))}`}.`,
   ];
+}
+
+function foldsOf({ kind, column }: StudyReport['folds'], seed: number): string {
+  switch (kind) {
+    case 'plain':
+      return 'each fold is a run of consecutive rows';
+    case 'shuffled':
+      return `rows were shuffled with seed ${seed}`;
+    case 'grouped':
+      return `rows with the same ${text(column ?? '')} share a fold`;
+    default:
+      return kind satisfies never;
+  }
 }
 
 function ranking(report: StudyReport): Blocks {
@@ -162,14 +176,31 @@ function usage(report: StudyReport, folder: string): Blocks {
   return [
     '## Using it',
     '- `ranking.csv`, `ranking.json`: every trial and baseline, per fold.\n- `best/`: the model (preprocessor, weights, configuration), its features of every row, train then test, and predictions for the rows without a target.\n- `trials/<id>/`: configuration, history and checkpoint of each trial.',
-    'Features of new rows, and ridge on them:',
-    [
-      '```sh',
-      `noisefold features --model ${shell(`${folder}/best`)} --data FILE --out features.parquet`,
-      `noisefold ridge --features features.parquet --target ${shell(report.target.column)}`,
-      '```',
-    ].join('\n'),
+    'Features and predictions for new rows, a file with the same columns:',
+    sh(
+      `npx noisefold features --model ${shell(`${folder}/best`)} --data FILE --out features.parquet --predictions predictions.csv`,
+    ),
+    `Ridge on the features of this study again, ${report.folds.kind === 'grouped' ? 'though with shuffled folds, not grouped ones' : 'which gives its score'}:`,
+    sh(ridgeCommand(report, folder)),
   ];
+}
+
+const sh = (command: string): string => ['```sh', command, '```'].join('\n');
+
+/** What differs from the command's defaults is said. */
+function ridgeCommand({ target, data, folds, seed, ranking: ranked }: StudyReport, folder: string): string {
+  const alphas = ranked[0]?.score.alphas ?? defaults.ridge.alphas;
+  return [
+    `npx noisefold ridge --features ${shell(`${folder}/best/features.npy`)}`,
+    `--data ${data.files.map(shell).join(' ')}`,
+    `--target ${shell(target.column)}`,
+    ...(target.task === 'binary' ? ['--task binary'] : []),
+    ...(target.transform === 'log' ? ['--log'] : []),
+    ...(folds.count === defaults.ridge.folds.count ? [] : [`--folds ${folds.count}`]),
+    ...(folds.kind === 'plain' ? ['--fold-kind plain'] : []),
+    ...(seed === defaults.seed ? [] : [`--seed ${seed}`]),
+    ...(alphas.join() === defaults.ridge.alphas.join() ? [] : [`--alphas ${alphas.join()}`]),
+  ].join(' ');
 }
 
 function table(head: readonly string[], aligns: readonly ('left' | 'right')[], rows: readonly (readonly string[])[]): string {

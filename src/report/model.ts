@@ -1,5 +1,5 @@
 /** What a finished study has to say: the one input of every rendering. */
-import type { ParameterValues, TargetConfig } from '../config/types.ts';
+import type { FoldsConfig, ParameterValues, TargetConfig } from '../config/types.ts';
 import type { Difference, RankedTrial } from '../rank/types.ts';
 import type { LearningCurvePoint } from '../ridge/types.ts';
 import type { EffectiveCorruption } from '../train/types.ts';
@@ -20,6 +20,8 @@ export interface LearningCurve {
 }
 
 export interface DataSummary {
+  /** The train file, then the test file if there is one: as a command names them. */
+  readonly files: readonly string[];
   /** Of the train and the test file together. */
   readonly rows: number;
   /** Rows with a target. */
@@ -35,6 +37,12 @@ export interface StudyReport {
   readonly protocol: 'transductive' | 'inductive';
   readonly metric: Metric;
   readonly target: TargetConfig;
+  readonly seed: number;
+  readonly folds: FoldsConfig;
+  /** What ran the network: one name, or several where workers differed. */
+  readonly engines: readonly string[];
+  /** The version that wrote it. */
+  readonly noisefold: string;
   /** Best first, baselines among them. */
   readonly ranking: readonly RankedTrial[];
   readonly failures: readonly TrialFailure[];

@@ -19,7 +19,13 @@ export function verdict(ranking: readonly RankedTrial[]): readonly string[] {
     ...comparison(best, best.toRaw, 'ridge on the raw inputs'),
   ];
   const sentences = [`${best.id} is ${against.length > 0 ? against.join(' and ') : 'the best trial'}.`];
-  sentences.push(...edge(best));
+  sentences.push(...edge(best, 'Its alpha'));
+  for (const { id } of [best.toUntrained && { id: best.untrained }, best.toRaw && { id: 'raw' }].flatMap(
+    (other) => other ?? [],
+  )) {
+    const baseline = ranking.find((trial) => trial.id === id);
+    if (baseline !== undefined) sentences.push(...edge(baseline, `The alpha of ${baseline.id}`));
+  }
   const leader = ranking[0];
   if (leader !== undefined && leader.kind !== 'trained')
     sentences.push(
@@ -38,10 +44,10 @@ export function verdict(ranking: readonly RankedTrial[]): readonly string[] {
 }
 
 /** A best penalty at the end of the grid may not be the best there is. */
-function edge({ alpha, score: { alphas, best } }: RankedTrial): string[] {
+function edge({ alpha, score: { alphas, best } }: RankedTrial, subject: string): string[] {
   if (alphas.length < 2 || (best > 0 && best < alphas.length - 1)) return [];
   const [end, more] = best === 0 ? ['smallest', 'smaller'] : ['largest', 'larger'];
-  return [`Its alpha, ${alpha}, is the ${end} that was tried: ${more} ones in ridge.alphas may do better.`];
+  return [`${subject}, ${alpha}, is the ${end} that was tried: ${more} ones in ridge.alphas may do better.`];
 }
 
 /** `10.4 % better than the untrained network (p = 0.003)`; nothing where there is nothing to compare with. */

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { corruptionCsv, foldsCsv, historyCsv, learningCurveCsv, timingsCsv } from '../../src/report/csv.ts';
+import { defaults } from '../../src/config/defaults.ts';
 import { leaderboard } from '../../src/report/leaderboard.ts';
 import { reportMarkdown } from '../../src/report/markdown.ts';
-import { briefNames, shortNames } from '../../src/report/model.ts';
+import { briefNames, shortNames, type StudyReport } from '../../src/report/model.ts';
 import { verdict } from '../../src/report/verdict.ts';
 import { difference, ranked, ranking, report } from './fixtures.ts';
 
@@ -139,6 +140,15 @@ describe('verdict', () => {
     assert.doesNotMatch(said(10, 1), /alpha/);
   });
 
+  it('says so when the best alpha of a baseline is the end of the grid: the gain is then too good', () => {
+    const baseline = (id: string, best: number) => ranked(id, 9, 0.2, { score: { ...ranked(id, 9, 0.2).score, best } });
+    const said = (raw: number, untrained: number): string =>
+      text(ranked('trial-1', 1, 0.1), baseline('raw', raw), baseline('untrained-1', untrained), baseline('untrained-2', 2));
+    assert.match(said(2, 1), /The alpha of raw, 10, is the largest that was tried/);
+    assert.match(said(1, 0), /The alpha of untrained-1, 10, is the smallest that was tried/);
+    assert.doesNotMatch(said(1, 1), /alpha/);
+  });
+
   it('says so when a baseline leads', () => {
     const said = text(ranked('raw', 1, 0.1), ranked('trial-1', 2, 0.12, { toRaw: difference(0.02), toUntrained: undefined }));
     assert.equal(
@@ -185,13 +195,15 @@ describe('report.md', () => {
     for (const part of [
       '**trial-0003: RMSE of log(price) 0.1131 ± 0.00038**',
       'it never saw a target',
-      '53,940 rows, 43,940 of them with a target (price); 9 columns, encoded as 26 inputs. 2-fold cross-validation.',
+      '53,940 rows, 43,940 of them with a target (price); 9 columns, encoded as 26 inputs. 2-fold cross-validation: rows were shuffled with seed 7.',
+      'Seed 7; noisefold 1.2.3; engine onnx.',
       '| 2 = | trial-0001 | numerical p 0.25, learningRate 0.0003 | 0.1133 ± 0.00038 | +0.000200 ± 0.000050 | −10.2 % | −36.4 % | 10 |  |',
       '| cut | 0.6 | 43.2 % |',
       '| 200 | 0.3000 ± 0.010 | 0.2000 ± 0.010 |',
       '| 1,000 |  | 0.2000 ± 0.010 |',
       '| trial-0009 | TRAIN_DIVERGED | NaN |',
-      'noisefold features --model runs/diamonds/best --data FILE',
+      'npx noisefold features --model runs/diamonds/best --data FILE --out features.parquet --predictions predictions.csv',
+      'npx noisefold ridge --features runs/diamonds/best/features.npy --data train.csv --target price --log --folds 2 --seed 7 --alphas 1,10,100\n',
     ])
       assert.ok(page.includes(part), part);
   });
@@ -226,6 +238,31 @@ describe('report.md', () => {
     const page = reportMarkdown(report({ target: { column: "it's $5", task: 'regression', transform: 'none' } }), 'my runs/x');
     assert.ok(page.includes(`--model 'my runs/x/best'`));
     assert.ok(page.includes(`--target 'it'\\''s $5'`));
+  });
+
+  it('says how the rows were split', () => {
+    const said = (folds: StudyReport['folds']): string => reportMarkdown(report({ folds }));
+    assert.match(said({ count: 5, kind: 'plain' }), /5-fold cross-validation: each fold is a run of consecutive rows\./);
+    const grouped = said({ count: 3, kind: 'grouped', column: 'a*b' });
+    assert.match(grouped, /3-fold cross-validation: rows with the same a\\\*b share a fold\./);
+    assert.match(grouped, /with shuffled folds, not grouped ones/);
+  });
+
+  it('prints commands that name all that the study was given, and no more', () => {
+    const said = (change: Partial<StudyReport>): string =>
+      /npx noisefold ridge.*/.exec(reportMarkdown(report(change), 'runs/x'))?.[0] ?? '';
+    const alphas = defaults.ridge.alphas;
+    const plain = ranked('trial-1', 1, 0.1);
+    assert.equal(
+      said({
+        target: { column: 'y', task: 'binary', transform: 'none' },
+        data: { ...report().data, files: ['a b.csv', 'test.csv'] },
+        seed: defaults.seed,
+        folds: { count: defaults.ridge.folds.count, kind: 'plain' },
+        ranking: [{ ...plain, score: { ...plain.score, alphas } }],
+      }),
+      `npx noisefold ridge --features runs/x/best/features.npy --data 'a b.csv' test.csv --target y --task binary --fold-kind plain`,
+    );
   });
 
   it('shows the first twenty trials of many', () => {
