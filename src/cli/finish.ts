@@ -131,7 +131,7 @@ async function writeAll(options: FinishOptions): Promise<void> {
       target,
       seed: config.seed,
       folds: config.ridge.folds,
-      engines: [...new Set(timings.map((row) => row.engine))],
+      engines: [...new Set(timings.map((row) => row.engine))].filter((engine) => engine !== 'none'),
       noisefold: version,
       ranking,
       failures: failuresOf(state.tasks),

@@ -2,8 +2,8 @@
  * Feature matrices as files, written while they stream by: memory stays bounded by one block (one row group for Parquet).
  * Every file is written under a temporary name and renamed when closed, so a file under its own name is a whole one.
  */
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { bytesOf } from '../base/matrix.ts';
 import { npyHeader } from './npy.ts';
@@ -32,9 +32,32 @@ interface Sink {
   discard(): Promise<void>;
 }
 
+/** Names of unfinished files end with this and the process that writes them. */
+const partial = '.partial-';
+
+/** Removes what is left of a file whose process was ended before it could do so itself. */
+async function removeStale(path: string): Promise<void> {
+  const [folder, start] = [dirname(path), `${basename(path)}${partial}`];
+  for (const name of await readdir(folder)) {
+    const pid = name.startsWith(start) ? name.slice(start.length) : '';
+    if (/^\d+$/.test(pid) && !isAlive(Number(pid))) await rm(join(folder, name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    // A process of somebody else's is alive, too.
+    return thrown instanceof Error && 'code' in thrown && thrown.code === 'EPERM';
+  }
+}
+
 async function openSink(path: string): Promise<Sink> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.partial-${process.pid}`;
+  await removeStale(path);
+  const temporary = `${path}${partial}${process.pid}`;
   const file = await open(temporary, 'w');
   let open_ = true;
   return {

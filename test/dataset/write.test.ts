@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -164,5 +165,18 @@ describe('readNpy', () => {
     await bad(edited("'<f4'", "'<i4'"), /header is/);
     await bad(edited('(2, 2)', '(2,2,1)'), /3 dimensions/);
     await assert.rejects(readNpy(join(folder, 'none.npy')), { code: 'DATA_NOT_FOUND' });
+  });
+});
+
+describe('a file whose writer was killed', () => {
+  it('leaves nothing behind once it is written again; what a live process writes is left alone', async () => {
+    const here = mkdtempSync(join(folder, 'killed-'));
+    const ended = spawnSync(process.execPath, ['-e', '']).pid;
+    const name = (file: string, pid: number): string => `${file}.partial-${pid}`;
+    const [stale, live, other] = [name('x.csv', ended), name('x.csv', process.ppid), name('y.csv', ended)];
+    for (const file of [stale, live, other, 'x.csv.partial-notes']) writeFileSync(join(here, file), 'half');
+    const csv = await openCsv(join(here, 'x.csv'), ['a']);
+    await csv.close();
+    assert.deepEqual(readdirSync(here).sort(), ['x.csv', live, other, 'x.csv.partial-notes'].sort());
   });
 });
