@@ -95,7 +95,7 @@ async function runSweep(args: SweepArguments): Promise<void> {
         'INTERRUPTED',
         done === state.tasks.size
           ? 'every trial is done; the best model and the report are still to be written'
-          : `${done} of ${state.tasks.size} tasks are done; the others go on from their checkpoints`,
+          : `${done} of ${state.tasks.size} trials are done, baselines included; the others go on from their checkpoints`,
         {
           where: shown(paths.folder),
           hint: `Resume with: ${again}`,
