@@ -128,7 +128,7 @@ describe('a sweep', () => {
     appendFileSync(join(folder, 'test.csv'), '9999,0.3,Ideal,E,SI2,61.5,55,4,4,2.5\n');
     const data = await run(2, folder, 'sweep', 'small.yaml');
     cpSync(join(folder, 'test.bak'), join(folder, 'test.csv'));
-    assert.match(data.stderr(), /^CONFIG_CHANGED .*runs\/small: .*other data\n/m);
+    assert.match(data.stderr(), /^CONFIG_CHANGED .*runs\/small: .*other data \(the tables have changed\)\n/m);
     assert.deepEqual(hashes(study.folder, /study\.db/), before);
   });
 });
