@@ -88,7 +88,8 @@ export function renderTable<Row>(columns: Columns<Row>, rows: readonly Row[], pa
     .join('\n');
 }
 
-const widthOf = (text: string): number => Math.max(...text.split('\n').map((line) => line.length));
+/** Colours take no room. */
+const widthOf = (text: string): number => Math.max(...text.split('\n').map((line) => line.replace(/\x1b\[[0-9;]*m/g, '').length));
 
 /** Names and values come from data: no line breaks, no escape codes. */
 export const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');

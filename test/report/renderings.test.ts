@@ -97,6 +97,15 @@ describe('leaderboard', () => {
     assert.match(lines(table)[1] ?? '', /trial-0001( +0\.1235){5}/);
   });
 
+  it('gives up nothing for its colours: they take no room', () => {
+    const code = (n: number) => (text: string) => `\x1b[${n}m${text}\x1b[39m`;
+    const paint = { bold: code(1), dim: code(2), green: code(32), cyan: code(36), red: code(31) };
+    for (const width of [60, 80, 100, 120]) {
+      const painted = leaderboard({ ranking, seconds, width, paint });
+      assert.equal(painted.replace(/\x1b\[[0-9;]*m/g, ''), leaderboard({ ranking, seconds, width }));
+    }
+  });
+
   it('paints the best and dims the baselines without moving a column', () => {
     const mark = (name: string) => (text: string) => `\x1b[${name}m${text}\x1b[39m`;
     const paint = { bold: mark('1'), dim: mark('2'), green: mark('32'), cyan: mark('36'), red: mark('31') };
