@@ -18,6 +18,7 @@ import type { LinearAlgebra } from '../ridge/types.ts';
 import { type FeatureBlock, streamFeatures } from '../train/features.ts';
 import { featureLayers, networkOf } from '../train/network.ts';
 import { rowIds } from './context.ts';
+import { shown } from './study-folder.ts';
 import { version } from './version.ts';
 
 export interface BestOptions {
@@ -80,7 +81,7 @@ export async function exportBest(options: BestOptions): Promise<BestFiles> {
   };
   const ids = rowIds(sweep.data.id, prepared.ids);
   const files = { bundle: folder, npy: join(folder, 'features.npy'), parquet: join(folder, 'features.parquet') };
-  log.log('info', `Writing ${thousands(data.inputs.rows)} rows of ${thousands(widthOf(source))} features to ${folder}`);
+  log.log('info', `Writing ${thousands(data.inputs.rows)} rows of ${thousands(widthOf(source))} features to ${shown(folder)}`);
 
   const ridgeWeights = await writeFeatures(source, data, files, ids, { linearAlgebra, alpha: trial.alpha });
   await writeBundle(folder, bundleOf(sweep, prepared, trial, source.network, ridgeWeights));
