@@ -21,8 +21,9 @@ export function fitNumbers(parts: readonly Float64Array[]): NumbersFit {
   const sorted = present.subarray(0, n).sort();
   const low = sorted[0] ?? 0;
   const high = sorted[n - 1] ?? 0;
-  const median = (sorted[(n - 1) >> 1] ?? 0) / 2 + (sorted[n >> 1] ?? 0) / 2;
-  if (low === high) return { median: low, mean: low, deviation: 1, missing: n < count, constant: true };
+  // + 0: JSON has no negative zero, and a preprocessor that is read back must be the same.
+  const median = (sorted[(n - 1) >> 1] ?? 0) / 2 + (sorted[n >> 1] ?? 0) / 2 + 0;
+  if (low === high) return { median, mean: median, deviation: 1, missing: n < count, constant: true };
 
   // Relative to the median and the range every value is within [-1, 1], and a column far from zero loses no digits.
   const range = Number.isFinite(high - low) ? high - low : Number.MAX_VALUE;
@@ -36,5 +37,5 @@ export function fitNumbers(parts: readonly Float64Array[]): NumbersFit {
   }
   const deviation = Math.sqrt(squares / count) * range;
   const usable = deviation > 0 && Number.isFinite(deviation) && Number.isFinite(1 / deviation);
-  return { median, mean: median + shift * range, deviation: usable ? deviation : 1, missing: n < count, constant: false };
+  return { median, mean: median + shift * range + 0, deviation: usable ? deviation : 1, missing: n < count, constant: false };
 }

@@ -67,6 +67,12 @@ describe('the preprocessor', () => {
     );
   });
 
+  it('has no negative zero, which JSON cannot keep', () => {
+    const values = Float64Array.of(1.5, NaN, 2.5, 3.5, -0, -0, -0, -0);
+    const preprocessor = fit([{ source: 't.csv', rows: 8, columns: [{ name: 'm', type: 'number', values }] }]);
+    assert.deepEqual(JSON.parse(JSON.stringify(preprocessor)), preprocessor);
+  });
+
   it('gives the fitted rows zeros and ones, and numbers with mean 0 and deviation 1', () => {
     fc.assert(
       fc.property(tables, (table) => {
