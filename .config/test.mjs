@@ -1,4 +1,5 @@
-// Runs the tests; `pure` leaves out the tiers that start sockets, engines or processes. Node 20 has no globs in --test, so files are listed here.
+// Runs the tests; `pure` leaves out the tiers that start sockets, engines or processes, `inprocess` only those whose work is done by real
+// processes. Node 20 has no globs in --test, so files are listed here.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 
@@ -9,6 +10,7 @@ const all = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts'))
   .map((name) => `test/${name}`)
   .sort();
-const files = named.length > 0 ? named : tier === 'pure' ? all.filter((name) => !slow.test(name)) : all;
+const leftOut = { pure: slow, inprocess: /^test\/e2e\// }[tier];
+const files = named.length > 0 ? named : all.filter((name) => !leftOut?.test(name));
 const run = spawnSync(process.execPath, ['--import', 'tsx', '--test', '--test-concurrency=2', ...files], { stdio: 'inherit' });
 process.exit(run.status ?? 1);

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { Dealer } from 'zeromq';
 import { NoisefoldError } from '../../src/base/errors.ts';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/wire/messages.ts';
+import type { CoordinatorTransport } from '../../src/wire/transport.ts';
 import { bindCoordinator, connectWorker } from '../../src/wire/zmq.ts';
 import { until } from '../contract/transport.ts';
 
@@ -58,7 +59,7 @@ describe('the ZeroMQ transport', () => {
     worker.listen((message) => got.push(message));
     const peers = new Set<string>();
     for (const generation of [1, 2]) {
-      const coordinator = await bindCoordinator({ address });
+      const coordinator = await bindAgain(address);
       coordinator.listen(
         (peer, message) => {
           peers.add(peer);
@@ -107,3 +108,14 @@ describe('the ZeroMQ transport', () => {
     await coordinator.close();
   });
 });
+
+/** A closed socket gives its port back some time later: libzmq closes on a thread of its own. */
+async function bindAgain(address: string, tries = 40): Promise<CoordinatorTransport> {
+  try {
+    return await bindCoordinator({ address });
+  } catch (thrown) {
+    if (tries === 0) throw thrown;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return bindAgain(address, tries - 1);
+  }
+}
