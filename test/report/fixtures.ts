@@ -1,4 +1,5 @@
 /** Hand-made studies: a view's rows and a ranking, with as little as a test has to say. */
+import { newTaskState } from '../../src/scheduler/step.ts';
 import type { ParameterValues, TrialConfig } from '../../src/config/types.ts';
 import type { Plan, TrialKind } from '../../src/plan/types.ts';
 import type { Difference, RankedTrial } from '../../src/rank/types.ts';
@@ -64,18 +65,7 @@ export const planOf = (...ids: string[]): Plan => ({
 });
 
 export const taskState = (id: string, change: Partial<TaskState> = {}): TaskState => ({
-  task: { id: `${id}/all`, trial: id, fold: 'all', rung: 0, fromStep: 0, toStep: stepsOf(id) },
-  status: 'pending',
-  attempt: 0,
-  failures: 0,
-  losses: 0,
-  worker: undefined,
-  leaseUntil: undefined,
-  notBefore: 0,
-  checkpoint: undefined,
-  progress: undefined,
-  result: undefined,
-  error: undefined,
+  ...newTaskState({ id: `${id}/all`, trial: id, fold: 'all', rung: 0, fromStep: 0, toStep: stepsOf(id) }),
   ...change,
 });
 
