@@ -212,14 +212,14 @@ def initialisation():
 
 
 def load(path):
-    """Takes a checkpoint or a bundle's weights as they are; Adam's moments, which a checkpoint has beside them, are another matter."""
+    """Takes a checkpoint or a bundle's weights as they are; a checkpoint's tensors for going on with training are passed over."""
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
     if "noisefold" in metadata:
         network = json.loads(metadata["noisefold"])["network"]
     else:
         network = json.loads((Path(path).parent / "bundle.json").read_text())["network"]
-    state = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("adam.")}
+    state = {name: tensor for name, tensor in load_file(path).items() if not name.startswith(("adam.", "recent."))}
     model = build(network)
     print(model.load_state_dict(state, strict=True))
     rows = torch.zeros(2, network["binary"] + network["numerical"])
