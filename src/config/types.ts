@@ -6,7 +6,7 @@ export type NoiseFlavour = (typeof noiseFlavours)[number];
 export const samplerNames = ['grid', 'random', 'sobol'] as const;
 export type SamplerName = (typeof samplerNames)[number];
 
-export const engineNames = ['auto', 'onnx', 'cpu'] as const;
+export const engineNames = ['auto', 'onnx', 'tensorflow', 'tensorflow-eager', 'wasm', 'cpu'] as const;
 export type EngineName = (typeof engineNames)[number];
 
 export const foldKinds = ['plain', 'shuffled', 'grouped'] as const;

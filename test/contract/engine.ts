@@ -95,8 +95,9 @@ function distance(network: NetworkSpec, a: Float32Array, b: Float32Array): numbe
 
 const isNoisefoldError = (code: string) => (error: unknown) => (error as { code?: string }).code === code;
 
-export function engineContract(name: string, make: (threads: number) => Promise<Engine>): void {
-  describe(`the ${name} engine`, () => {
+/** @param absent why the engine is not there to be tested, if it is not: shown as the reason of the skip */
+export function engineContract(name: string, make: (threads: number) => Promise<Engine>, absent: string | false = false): void {
+  describe(`the ${name} engine`, { skip: absent }, () => {
     const oracle = cpuEngine();
     let engine: Engine;
     before(async () => {
