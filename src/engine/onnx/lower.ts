@@ -54,10 +54,13 @@ export function lowerNodes(graph: Graph, targetOf: (value: Value) => readonly nu
     return name;
   };
 
-  // Results that nobody needs, such as the mean of a layer normalisation without gradient, are optional and left out where they come last.
   const used = new Set([...graph.nodes.flatMap((node) => node.inputs), ...Object.values(graph.outputs)]);
   for (const node of graph.nodes) {
-    const needed = node.outputs.slice(0, 1 + node.outputs.findLastIndex((output) => used.has(output)));
+    // Mean and deviation are for the gradient; where there is none, they are optional and left out.
+    const needed =
+      node.operation === 'layerNorm'
+        ? node.outputs.slice(0, 1 + node.outputs.findLastIndex((output) => used.has(output)))
+        : node.outputs;
     nodes.push(lowerNode(node, { inputs: node.inputs.map(nameOf), outputs: needed.map(nameOf) }, vector, targetOf));
   }
   // What is a constant, an input or another output already needs a copy under its own name.
