@@ -2,7 +2,8 @@
 import type { Log } from '../base/ports.ts';
 import { NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig } from '../config/types.ts';
-import type { PreparedData } from '../dataset/types.ts';
+import type { Prepared } from '../dataset/prepare.ts';
+import { dataFor } from '../dataset/study-data.ts';
 import { startCoordinator } from '../coordinator/coordinator.ts';
 import { viewOf } from '../report/view.ts';
 import { isFinal } from '../scheduler/transitions.ts';
@@ -16,7 +17,7 @@ import { shown, type OpenStudy, type StudyPaths } from './study-folder.ts';
 
 export interface RunStudyOptions {
   readonly config: SweepConfig;
-  readonly data: PreparedData;
+  readonly prepared: Prepared;
   readonly study: OpenStudy;
   readonly paths: StudyPaths;
   readonly workers: { readonly count: number; readonly threads: number };
@@ -31,7 +32,8 @@ const redrawMs = 250;
 
 /** Resolves with the last state. Throws WORKER_LOST when no worker stays alive, STORE_FAILED and DISK_FULL when the state cannot be kept. */
 export async function runStudy(options: RunStudyOptions): Promise<State> {
-  const { config, data, study, paths, display, log } = options;
+  const { config, prepared, study, paths, display, log } = options;
+  const { data } = prepared;
   const startedMs = realClock.now();
   const transport = await bindCoordinator({ address: 'tcp://127.0.0.1:0' });
   log.log('info', 'the coordinator listens', { address: transport.address });
@@ -48,7 +50,8 @@ export async function runStudy(options: RunStudyOptions): Promise<State> {
       const task = tasks.get(id);
       const trial = task && trials.get(task.trial);
       if (task === undefined || trial === undefined) throw new NoisefoldError('INTERNAL', `task ${id} is not in the plan`);
-      return { task, kind: trial.kind, config: trial.config, seed: config.seed, ridge: config.ridge, data: data.hash };
+      const { hash } = dataFor(prepared, task.fold);
+      return { task, kind: trial.kind, config: trial.config, seed: config.seed, ridge: config.ridge, data: hash };
     },
     policy: defaultPolicy,
     heartbeatMs,

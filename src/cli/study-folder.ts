@@ -7,8 +7,8 @@ import { canonicalJson } from '../base/json.ts';
 import { changesOf } from '../config/changes.ts';
 import { configHash, decisive } from '../config/parse.ts';
 import type { SweepConfig } from '../config/types.ts';
-import { encodePrepared } from '../dataset/serialise.ts';
-import type { PreparedData } from '../dataset/types.ts';
+import type { Prepared } from '../dataset/prepare.ts';
+import { dataArtifacts, dataHash, planData } from '../dataset/study-data.ts';
 import { planStudy } from '../plan/plan.ts';
 import type { Plan } from '../plan/types.ts';
 import { openStore } from '../store/sqlite.ts';
@@ -61,16 +61,17 @@ export interface OpenStudy {
  * Opens the study in its folder, or makes it; one that is there may be given more trials. Throws CONFIG_CHANGED when the folder holds another
  * study of that name, STORE_LOCKED, OUTPUT_NOT_WRITABLE, DISK_FULL.
  */
-export async function openStudy(paths: StudyPaths, config: SweepConfig, data: PreparedData, nowMs: number): Promise<OpenStudy> {
+export async function openStudy(paths: StudyPaths, config: SweepConfig, prepared: Prepared, nowMs: number): Promise<OpenStudy> {
   // Planned before the folder exists: a plan that cannot be made leaves nothing behind.
-  const fresh = planStudy(config, { layout: data.layout, rows: data.inputs.rows });
+  const fresh = planStudy(config, planData(prepared));
+  const dataset = dataHash(prepared);
   await makeOutputFolder(paths.folder);
   const artifacts = fileArtifacts(paths.artifacts);
   const store = openStore(paths.database);
   try {
     const known = store.study();
     const hash = configHash(config);
-    if (known !== undefined && (known.configHash !== hash || known.dataHash !== data.hash)) {
+    if (known !== undefined && (known.configHash !== hash || known.dataHash !== dataset)) {
       const changes = known.configHash === hash ? [] : changesIn(JSON.parse(known.config) as SweepConfig, config);
       const what = known.configHash === hash ? 'other data (the tables have changed)' : 'another configuration';
       const message = [`the study ${config.study} was started with ${what}`, ...changes].join('\n  ');
@@ -79,8 +80,8 @@ export async function openStudy(paths: StudyPaths, config: SweepConfig, data: Pr
         hint: `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`,
       });
     }
-    if (!(await artifacts.has(data.hash))) await artifacts.put(encodePrepared(data));
-    const row = { name: config.study, config: canonicalJson(config), configHash: hash, dataHash: data.hash, version };
+    for (const [address, bytes] of dataArtifacts(prepared)) if (!(await artifacts.has(address))) await artifacts.put(bytes());
+    const row = { name: config.study, config: canonicalJson(config), configHash: hash, dataHash: dataset, version };
     if (known === undefined) store.create({ ...row, createdMs: nowMs }, fresh);
     else store.extend({ ...row, createdMs: known.createdMs }, fresh);
     return { store, artifacts, plan: store.plan(), resumed: known !== undefined };

@@ -16,10 +16,11 @@ import {
   type CommonArguments,
   type StudyInputs,
 } from './context.ts';
+import { dataArtifacts, dataHash } from '../dataset/study-data.ts';
 import { createDisplay, paintOf, terminalOf } from './display.ts';
 import { finishStudy } from './finish.ts';
 import { fileLog } from './log.ts';
-import { discardOrphans, rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
+import { discardOrphans, outcomesOf, rankingOf, secondsOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
 import { runStudy } from './run-study.ts';
 import { openStudy, shown, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
 
@@ -66,9 +67,10 @@ export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
 async function runSweep(args: SweepArguments): Promise<void> {
   const inputs = await loadStudyInputs(args.config, terminalLog(args), args.set);
   const config: SweepConfig = { ...inputs.config, workers: workersOf(inputs.config.workers, args) };
-  const { data } = inputs.prepared;
+  const { prepared } = inputs;
+  const { data } = prepared;
   const paths = studyPaths(args.output ?? config.output, config.study);
-  const study = await openStudy(paths, config, data, realClock.now());
+  const study = await openStudy(paths, config, prepared, realClock.now());
   const log = fileLog(paths.log, { process: 'sweep' });
   const { isTTY, colour } = terminalOf(process.stderr, process.env);
   const display = createDisplay({
@@ -87,15 +89,17 @@ async function runSweep(args: SweepArguments): Promise<void> {
     display.close();
     const ranking = rankingOf(study.plan, state.tasks, data.task);
     const timings = timingsOf(state.tasks, study.store.transitions());
-    await writeRanking(paths, ranking, timings);
-    await discardOrphans(study.artifacts, state.tasks, data.hash);
+    await writeRanking(paths, ranking, config.protocol, timings);
+    const kept = dataArtifacts(prepared).map(([hash]) => hash);
+    await discardOrphans(study.artifacts, state.tasks, kept);
     if (state.phase !== 'finished') {
-      const done = [...state.tasks.values()].filter(({ status }) => status === 'done').length;
+      const outcomes = [...outcomesOf(state.tasks, data.task).values()];
+      const done = outcomes.filter(({ status }) => status === 'scored').length;
       throw new NoisefoldError(
         'INTERRUPTED',
-        done === state.tasks.size
+        done === outcomes.length
           ? 'every trial is done; the best model and the report are still to be written'
-          : `${done} of ${state.tasks.size} trials are done, baselines included; the others go on from their checkpoints`,
+          : `${done} of ${outcomes.length} trials are done, baselines included; the others go on from their checkpoints`,
         {
           where: shown(paths.folder),
           hint: `Resume with: ${again}`,
@@ -126,7 +130,7 @@ async function runSweep(args: SweepArguments): Promise<void> {
       timings,
       note: (line) => display.note(line),
     });
-    const seconds = new Map(timings.map((row) => [row.trial, row.seconds]));
+    const seconds = new Map(Object.entries(secondsOf(timings)));
     const width = process.stdout.isTTY ? process.stdout.columns : undefined;
     process.stdout.write(
       `\n${leaderboard({ ranking, seconds, width, paint: paintOf(terminalOf(process.stdout, process.env).colour) })}\n`,
@@ -152,29 +156,48 @@ async function runAndWriteTrials(
   display: ReturnType<typeof createDisplay>,
   log: ReturnType<typeof fileLog>,
 ): Promise<State> {
-  const { data } = inputs.prepared;
+  const { prepared } = inputs;
   const trials = new Map(study.plan.trials.map((trial) => [trial.id, trial]));
   const writes: Promise<void>[] = [];
   let failure: NoisefoldError | undefined;
-  const write = (task: TaskState): void => {
-    const trial = trials.get(task.task.trial);
+  const hash = dataHash(prepared);
+  // The tasks of a trial as they were last heard of, and its folder's last writing, so that two never overlap.
+  const known = new Map<string, Map<string, TaskState>>();
+  const last = new Map<string, Promise<void>>();
+  const note = (task: TaskState): void => {
+    const own = known.get(task.task.trial) ?? new Map<string, TaskState>();
+    known.set(task.task.trial, own.set(task.task.id, task));
+  };
+  const write = (id: string, ended: readonly TaskState[]): void => {
+    const trial = trials.get(id);
     if (trial === undefined) return;
-    const written = writeTrial(paths, trial, task, config.seed, data.hash, study.artifacts);
-    // The result is in the database: a folder that cannot be written now is written by the next run.
-    writes.push(written.catch((thrown: unknown) => void (failure ??= asNoisefoldError(thrown))));
+    const tasks = [...(known.get(id)?.values() ?? [])];
+    const written = (last.get(id) ?? Promise.resolve())
+      .then(() => writeTrial(paths, trial, tasks, ended, prepared.data.task, config.seed, hash, study.artifacts))
+      // The result is in the database: a folder that cannot be written now is written by the next run.
+      .catch((thrown: unknown) => void (failure ??= asNoisefoldError(thrown)));
+    last.set(id, written);
+    writes.push(written);
   };
   const before = study.store.tasks();
-  for (const task of before) if (isFinal(task.status)) write(task);
+  before.forEach(note);
+  for (const [id, tasks] of known) {
+    const ended = [...tasks.values()].filter(({ status }) => isFinal(status));
+    if (ended.length > 0) write(id, ended);
+  }
   const unfinished = before.filter((task) => !isOver(task));
   const state = await runStudy({
     config,
-    data,
+    prepared,
     study,
     paths,
     workers: shares(config.workers, unfinished.length),
     display,
     log,
-    onEnd: write,
+    onEnd(task) {
+      note(task);
+      write(task.task.trial, [task]);
+    },
   });
   await Promise.all(writes);
   if (failure !== undefined) throw failure;

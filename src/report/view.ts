@@ -3,6 +3,7 @@
  * dashboard show the same view.
  */
 import type { Plan, Trial, TrialKind } from '../plan/types.ts';
+import { outcomeOf } from '../rank/aggregate.ts';
 import { isHeld } from '../scheduler/transitions.ts';
 import type { State, TaskState } from '../scheduler/types.ts';
 import type { TaskProgress } from '../train/types.ts';
@@ -142,10 +143,10 @@ function statusOf(tasks: readonly TaskState[]): TrialStatus {
 
 /** The mean over folds of the metric at the best alpha, at the trial's highest rung; undefined where a fold lacks the metric. */
 function scoreOf(tasks: readonly TaskState[], metric: Metric): number | undefined {
-  const top = Math.max(...tasks.map(({ task }) => task.rung));
-  const folds = tasks
-    .filter(({ task }) => task.rung === top)
-    .flatMap(({ result }) => result?.score.folds.map((fold) => fold.metrics[result.score.best]?.[metric] ?? NaN) ?? []);
+  const outcome = outcomeOf(tasks, metric === 'auc' ? 'binary' : 'regression');
+  if (outcome.status !== 'scored') return undefined;
+  const { score } = outcome;
+  const folds = score.folds.map((fold) => fold.metrics[score.best]?.[metric] ?? NaN);
   const mean = folds.reduce((sum, value) => sum + value, 0) / folds.length;
   return Number.isFinite(mean) ? mean : undefined;
 }

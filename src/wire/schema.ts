@@ -56,6 +56,7 @@ const trialConfig: z.ZodType<TrialConfig> = z.object({
     learningRateDecay: positive,
     loss: z.object({ emphasis: share, maskWeight: notNegative }),
     checkpointEveryEpochs: count,
+    averageLast: count.optional(),
   }),
   features: z.object({ layers: z.union([z.array(uint32), z.literal('all'), z.literal('last')]), inputs: z.boolean() }),
 });

@@ -94,7 +94,7 @@ function writeTrialConfig({ noise, model, training, features }: TrialConfig): no
   return {
     noise: { flavour: flavours[noise.flavour], swapProbability: noise.swapProbability },
     ...writeModel(model),
-    training,
+    training: { ...training, averageLast: training.averageLast ?? null },
     features: { ...writeLayers(features.layers), inputs: features.inputs },
   };
 }
@@ -112,6 +112,7 @@ function readTrialConfig(config: noisefold.v1.TrialConfig.$Shape | null | undefi
       learningRateDecay: training.learningRateDecay,
       loss: training.loss && { emphasis: training.loss.emphasis, maskWeight: training.loss.maskWeight },
       checkpointEveryEpochs: training.checkpointEveryEpochs,
+      ...present({ averageLast: training.averageLast }),
     },
     features: features && { layers: readLayers(features), inputs: features.inputs },
   };

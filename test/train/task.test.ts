@@ -7,7 +7,7 @@ import { sha256 } from '../../src/base/hash.ts';
 import { decodeCheckpoint } from '../../src/checkpoint/format.ts';
 import type { RidgeConfig, TrialConfig } from '../../src/config/types.ts';
 import { onnxEngine } from '../../src/engine/onnx/engine.ts';
-import type { TrialKind } from '../../src/plan/types.ts';
+import type { TaskFold, TrialKind } from '../../src/plan/types.ts';
 import { referenceLinearAlgebra } from '../../src/ridge/reference.ts';
 import { runTask, type TaskDependencies, type TaskOutcome } from '../../src/train/task.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../../src/train/types.ts';
@@ -174,19 +174,22 @@ describe('a task', () => {
     await assert.rejects(run({ data: 'another' }), { code: 'DATA_MISMATCH' });
   });
 
-  it('refuses to leave a fold out, which it would not do', async () => {
+  it('of a fold refuses data that is encoded by other rows than its own', async () => {
     const whole = spec();
     const dependencies = {
-      data,
       engine: fakeEngine(),
       linearAlgebra: referenceLinearAlgebra,
       artifacts: artifacts(),
       clock: tickingClock(),
+      signal: new AbortController().signal,
+      onProgress: () => {},
+      onCheckpoint: () => {},
     };
-    const listeners = { signal: new AbortController().signal, onProgress: () => {}, onCheckpoint: () => {} };
-    await assert.rejects(runTask({ ...whole, task: { ...whole.task, fold: 0 } }, { ...dependencies, ...listeners }), {
-      code: 'INTERNAL',
-    });
+    const of = (fold: TaskFold, heldOut: number | undefined) =>
+      runTask({ ...whole, task: { ...whole.task, fold } }, { ...dependencies, data: { ...data, heldOut } });
+    await assert.rejects(of(0, undefined), { code: 'DATA_MISMATCH' });
+    await assert.rejects(of(0, 1), { code: 'DATA_MISMATCH' });
+    await assert.rejects(of('all', 0), { code: 'DATA_MISMATCH' });
   });
 
   it('fails with TRAIN_DIVERGED when the loss is not finite', async () => {
