@@ -6,7 +6,9 @@ import { asNoisefoldError, NoisefoldError } from './base/errors.ts';
 import { configCommand } from './cli/config.ts';
 import type { CommonArguments } from './cli/context.ts';
 import { dataCommand } from './cli/data.ts';
+import { exportCommand } from './cli/export.ts';
 import { featuresCommand } from './cli/features.ts';
+import { importCommand } from './cli/import.ts';
 import { ridgeCommand } from './cli/ridge.ts';
 import { sweepCommand } from './cli/sweep.ts';
 import { trainCommand } from './cli/train.ts';
@@ -20,6 +22,8 @@ const commands = [
   trainCommand,
   featuresCommand,
   ridgeCommand,
+  importCommand,
+  exportCommand,
   dataCommand,
   configCommand,
   workerCommand,
