@@ -130,7 +130,7 @@ function corruption(report: StudyReport): Blocks {
   if (best === undefined || report.corruption.length === 0) return [];
   return [
     `## What the noise of ${best.id} changed`,
-    'A swap that draws the value a cell has already changes nothing, so columns with few levels are corrupted less than their swap probability says.',
+    `A swap that draws the value a cell has already changes nothing, so columns with few levels are corrupted less than their swap probability says.${report.protocol === 'inductive' ? ' Measured in the training rows of fold 0.' : ''}`,
     table(
       ['column', 'swap probability', 'rows changed'],
       ['left', 'right', 'right'],
@@ -180,8 +180,14 @@ function usage(report: StudyReport, folder: string): Blocks {
     sh(
       `npx noisefold features --model ${shell(`${folder}/best`)} --data FILE --out features.parquet --predictions predictions.csv`,
     ),
-    `Ridge on the features of this study again, ${report.folds.kind === 'grouped' ? 'though with shuffled folds, not grouped ones' : 'which gives its score'}:`,
-    sh(ridgeCommand(report, folder)),
+    ...(report.protocol === 'inductive'
+      ? [
+          'Cross-validated ridge on `best/features.npy` gives another score than the ranking: all but one of the networks behind these features have seen each labelled row.',
+        ]
+      : [
+          `Ridge on the features of this study again, ${report.folds.kind === 'grouped' ? 'though with shuffled folds, not grouped ones' : 'which gives its score'}:`,
+          sh(ridgeCommand(report, folder)),
+        ]),
   ];
 }
 

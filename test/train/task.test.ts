@@ -199,27 +199,34 @@ describe('a task', () => {
 
 describe('a task that is stopped', () => {
   it('ends in the same result and checkpoint bytes, however often it was stopped, and wherever', async () => {
+    const averaged = { ...tinyConfig, training: { ...tinyConfig.training, averageLast: 3 } };
     const straightStore = artifacts();
-    const straight = await finished(run({}, { artifacts: straightStore }));
+    const straights = {
+      last: await finished(run({}, { artifacts: straightStore })),
+      mean: await finished(run({ config: averaged }, { artifacts: straightStore })),
+    };
+    const stop = fc.uniqueArray(fc.integer({ min: 1, max: lastStep }), { maxLength: 4 });
     await fc.assert(
-      fc.asyncProperty(fc.uniqueArray(fc.integer({ min: 1, max: lastStep }), { maxLength: 4 }), async (stops) => {
+      fc.asyncProperty(stop, fc.constantFrom('last', 'mean'), async (stops, weights) => {
+        const straight = straights[weights];
+        const changes = weights === 'mean' ? { config: averaged } : {};
         const store = artifacts();
         let last: { hash: string; step: number } | undefined;
         const onCheckpoint = (hash: string, step: number): void => void (last = { hash, step });
         for (const stop of stops.sort((a, b) => a - b)) {
           const controller = new AbortController();
           const engine = fakeEngine({ beforeStep: (step) => step === stop && controller.abort() });
-          const resume = last === undefined ? {} : { resumeFrom: last.hash };
+          const resume = last === undefined ? changes : { ...changes, resumeFrom: last.hash };
           const outcome = await run(resume, { engine, signal: controller.signal, artifacts: store, onCheckpoint });
           assert.equal(outcome.stopped, true);
           assert.equal(last?.step, stop);
         }
-        const resume = last === undefined ? {} : { resumeFrom: last.hash };
+        const resume = last === undefined ? changes : { ...changes, resumeFrom: last.hash };
         const result = await finished(run(resume, { artifacts: store }));
         assert.deepEqual(result, straight);
         assert.deepEqual(store.blobs.get(result.checkpoint ?? ''), straightStore.blobs.get(straight.checkpoint ?? ''));
       }),
-      { numRuns: 15 },
+      { numRuns: 20 },
     );
   });
 
@@ -296,6 +303,7 @@ describe('a checkpoint', () => {
       { config: { ...tinyConfig, noise: { ...noise, swapProbability: { ...noise.swapProbability, depth: 0.21 } } } },
       { config: { ...tinyConfig, training: { ...training, learningRate: 0.02 } } },
       { config: { ...tinyConfig, model: { kind: 'mlp', units: 3, layers: 2 } } },
+      { config: { ...tinyConfig, training: { ...training, averageLast: 2 } } },
       { seed: 6 },
       { toStep: 8 },
     ];
