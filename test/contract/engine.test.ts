@@ -17,4 +17,4 @@ async function absent(name: Engine['name']): Promise<string | false> {
 const names = ['onnx', 'tensorflow', 'tensorflow-eager', 'wasm', 'cpu'] as const;
 // All are asked before any is tested, since a test starts as soon as it is written down.
 const reasons = await Promise.all(names.map(absent));
-names.forEach((name, i) => engineContract(name, (threads) => loadEngine(name, { threads }), reasons[i]));
+names.forEach((name, i) => engineContract(name, (threads) => loadEngine(name, { threads }), { absent: reasons[i] }));
