@@ -8,7 +8,7 @@ type Load = (options: EngineOptions) => Promise<Engine>;
 type Loaders = Readonly<Record<Engine['name'], Load>>;
 
 const loaders: Loaders = {
-  onnx: async (options) => (await import('./onnx/engine.ts')).onnxEngine(options),
+  onnx: async (options) => (await import('./onnx/open.ts')).openOnnxEngine(options),
   tensorflow: async (options) => (await import('./tensorflow/engine.ts')).tensorflowEngine(options),
   'tensorflow-eager': async (options) => (await import('./tensorflow/engine.ts')).tensorflowEagerEngine(options),
   wasm: async () => (await import('./eager/wasm.ts')).wasmEngine(),
