@@ -1,6 +1,7 @@
 /** Engines by name. Each is imported when it is asked for, so that a command that trains nothing loads none. */
 import { NoisefoldError } from '../base/errors.ts';
 import { silentLog, type Log } from '../base/ports.ts';
+import { autoEngines } from '../config/engine.ts';
 import type { EngineName } from '../config/types.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 
@@ -15,12 +16,12 @@ const loaders: Loaders = {
   cpu: async () => (await import('./eager/engine.ts')).cpuEngine(),
 };
 
-/** What `auto` tries, fastest first, and what is said of those that stand in. */
-const preferred: readonly (readonly [name: Engine['name'], slower: string])[] = [
-  ['onnx', ''],
-  ['wasm', 'about forty times slower'],
-  ['cpu', 'hundreds of times slower'],
-];
+/** What is said of those that stand in for the first. */
+const slower: Readonly<Record<(typeof autoEngines)[number], string>> = {
+  onnx: '',
+  wasm: 'about ten times slower',
+  cpu: 'a hundred times slower',
+};
 
 const hints: Partial<Record<Engine['name'], string>> = {
   onnx: `onnxruntime-node has no build for ${process.platform} ${process.arch}, or its files are missing: run npm ci again, or ask for the engine wasm.`,
@@ -47,10 +48,11 @@ export async function loadEngine(
   };
   if (name !== 'auto') return load(name);
   let problem: NoisefoldError | undefined;
-  for (const [candidate, slower] of preferred) {
+  for (const candidate of autoEngines) {
     try {
       const engine = await load(candidate);
-      if (problem !== undefined) log.log('warn', `${problem.message}; training with the ${candidate} engine, which is ${slower}`);
+      if (problem !== undefined)
+        log.log('warn', `${problem.message}; training with the ${candidate} engine, which is ${slower[candidate]}`);
       return engine;
     } catch (error) {
       if (!(error instanceof NoisefoldError) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
