@@ -2,13 +2,14 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../base/ports.ts';
-import type { EngineName } from '../config/types.ts';
+import type { DeviceName, EngineName } from '../config/types.ts';
 
 export interface LocalWorkersOptions {
   readonly count: number;
   /** Where the coordinator listens. */
   readonly connect: string;
   readonly engine: EngineName;
+  readonly device: DeviceName;
   readonly threads: number;
   /** The study's log file; workers append to it. */
   readonly logFile: string;
@@ -44,7 +45,7 @@ export function startLocalWorkers(options: LocalWorkersOptions): LocalWorkers {
   let onQuiet: () => void = () => {};
 
   function start(name: string, left: number): void {
-    const args = ['worker', '--connect', options.connect, '--name', name, '--engine', options.engine];
+    const args = ['worker', '--connect', options.connect, '--name', name, '--engine', options.engine, '--device', options.device];
     const child = fork(main, [...args, '--threads', String(options.threads), '--log', options.logFile], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import type { CommandModule } from 'yargs';
 import { NoisefoldError } from '../base/errors.ts';
-import { engineNames, type EngineName } from '../config/types.ts';
+import { type DeviceName, deviceNames, engineNames, type EngineName } from '../config/types.ts';
 import { exitCodes } from '../worker/session.ts';
 import { taskLauncher } from '../worker/task-launcher.ts';
 import { startWorker } from '../worker/worker.ts';
@@ -15,9 +15,13 @@ interface WorkerArguments {
   connect: string;
   name: string | undefined;
   engine: EngineName | undefined;
+  device: DeviceName;
   threads: number;
   log: string | undefined;
 }
+
+/** The default of --device. */
+const autoDevice: DeviceName = 'auto';
 
 export const workerCommand: CommandModule<object, WorkerArguments> = {
   command: 'worker',
@@ -34,6 +38,11 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         describe: 'What the worker is called in displays and logs (default: host name and process id)',
       })
       .option('engine', { choices: engineNames, describe: 'What runs the training steps (default: auto)' })
+      .option('device', {
+        choices: deviceNames,
+        default: autoDevice,
+        describe: 'Where the onnx engine computes',
+      })
       .option('threads', { type: 'number', coerce: atLeastOne('--threads'), default: 1, describe: 'Engine threads' })
       .option('log', { type: 'string', describe: 'Append log lines (JSON) to this file instead of standard error' }),
   handler: async (args) => {
@@ -43,8 +52,8 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
     const log = args.log === undefined ? stderrLog() : fileLog(args.log, { worker: name });
     const worker = startWorker({
       transport: connectWorker({ address: args.connect }),
-      introduction: { version, name, pid: process.pid, engine, device: 'cpu', threads: args.threads },
-      launch: taskLauncher({ engine, threads: args.threads }),
+      introduction: { version, name, pid: process.pid, engine, device: args.device, threads: args.threads },
+      launch: taskLauncher({ engine, device: args.device, threads: args.threads }),
       every: (ms, callback) => {
         const timer = setInterval(callback, ms);
         return () => clearInterval(timer);

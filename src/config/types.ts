@@ -157,6 +157,7 @@ export interface WorkersConfig {
   /** Engine threads a worker; `auto`: so that workers x threads = cores. */
   readonly threads: number | 'auto';
   readonly engine: EngineName;
+  readonly device: DeviceName;
 }
 
 export interface SweepConfig {

@@ -47,6 +47,8 @@ export async function loadEngine(
     }
   };
   if (name !== 'auto') return load(name);
+  // Who names a GPU does not want the CPU without being told.
+  if (options.device === 'webgpu' || options.device === 'cuda') return load('onnx');
   let problem: NoisefoldError | undefined;
   for (const candidate of autoEngines) {
     try {

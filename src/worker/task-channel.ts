@@ -1,5 +1,5 @@
 /** What a worker and the process of its task say to each other, over the channel that fork() opens. Both ends are of one build. */
-import type { EngineName } from '../config/types.ts';
+import type { DeviceName, EngineName } from '../config/types.ts';
 import type { TaskFailure } from '../scheduler/types.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../train/types.ts';
 
@@ -9,6 +9,7 @@ export type ToTask =
       readonly spec: TaskSpec;
       readonly artifacts: string;
       readonly engine: EngineName;
+      readonly device: DeviceName;
       readonly threads: number;
     }
   | { readonly type: 'interrupt' };

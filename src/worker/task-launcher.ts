@@ -1,11 +1,12 @@
 /** Starts each task in a process of its own: it may block, crash or hold a GPU's memory, and a kill takes all of that back. */
 import { fork } from 'node:child_process';
-import type { EngineName } from '../config/types.ts';
+import type { DeviceName, EngineName } from '../config/types.ts';
 import type { FromTask, ToTask } from './task-channel.ts';
 import type { LaunchTask } from './worker.ts';
 
 export interface LauncherOptions {
   readonly engine: EngineName;
+  readonly device: DeviceName;
   readonly threads: number;
 }
 
@@ -14,7 +15,7 @@ const lastWords = 2_000;
 
 const script = new URL(import.meta.url.endsWith('.ts') ? './task-process.ts' : './task-process.js', import.meta.url);
 
-export function taskLauncher({ engine, threads }: LauncherOptions): LaunchTask {
+export function taskLauncher({ engine, device, threads }: LauncherOptions): LaunchTask {
   return (spec, artifacts, reports) => {
     // The advanced serialisation keeps NaN and undefined as they are.
     const child = fork(script, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced' });
@@ -48,7 +49,7 @@ export function taskLauncher({ engine, threads }: LauncherOptions): LaunchTask {
         end({ failure: { code: 'TASK_CRASHED', message, retryable: true } });
       }
     });
-    say({ type: 'run', spec, artifacts, engine, threads });
+    say({ type: 'run', spec, artifacts, engine, device, threads });
     return { interrupt: () => say({ type: 'interrupt' }), kill: () => child.kill('SIGKILL') };
   };
 }

@@ -27,13 +27,19 @@ const say = (message: FromTask): Promise<void> =>
     else process.send(message, undefined, {}, () => resolve());
   });
 
-async function run({ spec, artifacts: folder, engine: name, threads }: Extract<ToTask, { type: 'run' }>): Promise<FromTask> {
+async function run({
+  spec,
+  artifacts: folder,
+  engine: name,
+  device,
+  threads,
+}: Extract<ToTask, { type: 'run' }>): Promise<FromTask> {
   try {
     const artifacts = fileArtifacts(folder);
     const data = decodePrepared(await artifacts.get(spec.data));
     const outcome = await runTask(spec, {
       data,
-      engine: await loadEngine(name, { threads }),
+      engine: await loadEngine(name, { threads, device }),
       linearAlgebra: onnxLinearAlgebra({ threads }),
       artifacts,
       clock: { now: Date.now },

@@ -29,6 +29,10 @@ describe('the onnx engine on another device', () => {
     );
   });
 
+  it('is never replaced by another engine when it was asked for by name', async () => {
+    await assert.rejects(loadEngine('auto', { threads: 1, device: 'cuda' }), { code: 'ENGINE_UNAVAILABLE' });
+  });
+
   it('is the CPU for auto where no NVIDIA GPU is', { skip: process.platform === 'linux' ? false : 'asks Linux' }, async () => {
     const { capabilities } = await loadEngine('onnx', { threads: 1, device: 'auto' });
     assert.equal(capabilities.device, 'cpu');

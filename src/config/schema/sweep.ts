@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { defaults } from '../defaults.ts';
-import { engineNames, foldFeatures, foldKinds, protocolNames, samplerNames, type SweepConfig } from '../types.ts';
+import { deviceNames, engineNames, foldFeatures, foldKinds, protocolNames, samplerNames, type SweepConfig } from '../types.ts';
 import { ascending, once, text } from './common.ts';
 import { data } from './data.ts';
 import { model, noise, training } from './training.ts';
@@ -104,6 +104,12 @@ const workers = z.strictObject({
     .enum(engineNames)
     .default(defaults.workers.engine)
     .describe('What runs the training steps; `auto`: the fastest that works here.'),
+  device: z
+    .enum(deviceNames)
+    .default(defaults.workers.device)
+    .describe(
+      'Where the onnx engine computes; `auto`: an NVIDIA GPU that its CUDA or WebGPU provider reaches, else the CPU. Only on a CPU does a resumed run end in the same bytes. `noisefold doctor` lists what is there.',
+    ),
 });
 
 /** Names the study and its folder, so no path separator, and no leading dot or dash. */

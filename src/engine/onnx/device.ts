@@ -200,7 +200,8 @@ function guarded(session: ort.InferenceSession, graph: Graph, keep: readonly str
 }
 
 function create(model: Uint8Array, options: ort.InferenceSession.SessionOptions): Promise<ort.InferenceSession> {
-  ort.env.logLevel = 'error';
+  // What it would print is thrown as well.
+  ort.env.logLevel = 'fatal';
   return ort.InferenceSession.create(model, options);
 }
 
