@@ -11,6 +11,7 @@ import { parseGiven, resolvePaths } from '../config/parse.ts';
 import type { DataConfig, EngineName, SweepConfig } from '../config/types.ts';
 import { type Prepared, prepareData } from '../dataset/prepare.ts';
 import { readTable } from '../dataset/read.ts';
+import { requireAverageable } from '../dataset/study-data.ts';
 import type { Table } from '../dataset/types.ts';
 import type { RowIds } from '../dataset/write.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -113,6 +114,7 @@ export async function loadData(config: SweepConfig, given: GivenConfig, log: Log
     seed: config.seed,
     protocol: config.protocol,
   });
+  requireAverageable(prepared, config.features);
   const { data, trainRows, testRows, warnings } = prepared;
   const categorical = data.layout.sources.filter(({ kind }) => kind === 'categorical');
   for (const warning of [...warnings, ...idleLevels(config.noise, categorical)]) log.log('warn', warning);

@@ -3,7 +3,7 @@
  * dashboard show the same view.
  */
 import type { Plan, Trial, TrialKind } from '../plan/types.ts';
-import { outcomeOf } from '../rank/aggregate.ts';
+import { failureMessage, outcomeOf } from '../rank/aggregate.ts';
 import { isHeld } from '../scheduler/transitions.ts';
 import type { State, TaskState } from '../scheduler/types.ts';
 import type { TaskProgress } from '../train/types.ts';
@@ -33,6 +33,7 @@ export interface TrialRow {
 
 export interface WorkerRow {
   readonly name: string;
+  /** `trial-0001`, or `trial-0001/2` for its task of fold 2. */
   readonly trial: string | undefined;
   readonly phase: 'idle' | 'leaving' | TaskProgress['phase'];
   /** The epoch that runs, from 1, and their number; while training only. */
@@ -131,7 +132,10 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], state: State, metri
     worker: held?.worker === undefined ? undefined : (state.workers.get(held.worker)?.name ?? held.worker),
     score: status === 'done' ? scoreOf(tasks, metric) : undefined,
     seconds: status === 'done' ? results.reduce((sum, { seconds }) => sum + seconds, 0) : undefined,
-    error: failed?.error && { code: failed.error.code, message: failed.error.message },
+    error: failed?.error && {
+      code: failed.error.code,
+      message: failureMessage({ fold: failed.task.fold, ...failed.error }),
+    },
   };
 }
 
@@ -171,7 +175,7 @@ function workerRow(name: string, draining: boolean, held: TaskState | undefined,
   const training = phase === 'training' ? progress : undefined;
   return {
     name,
-    trial: held?.task.trial,
+    trial: held && (held.task.fold === 'all' ? held.task.trial : `${held.task.trial}/${held.task.fold}`),
     phase,
     epoch: training && Math.min(training.epoch + 1, training.epochs),
     epochs: training?.epochs,
