@@ -6,6 +6,7 @@ import { asNoisefoldError, NoisefoldError } from './base/errors.ts';
 import { configCommand } from './cli/config.ts';
 import type { CommonArguments } from './cli/context.ts';
 import { dataCommand } from './cli/data.ts';
+import { doctorCommand } from './cli/doctor.ts';
 import { exportCommand } from './cli/export.ts';
 import { featuresCommand } from './cli/features.ts';
 import { importCommand } from './cli/import.ts';
@@ -27,6 +28,7 @@ const commands = [
   dataCommand,
   configCommand,
   workerCommand,
+  doctorCommand,
 ] as readonly CommandModule<CommonArguments>[];
 const names = commands.map(({ command }) => String(command).split(' ')[0]);
 
