@@ -25,8 +25,20 @@ function trialOf(data: PreparedData, size: 'reference' | 'small'): TrialConfig {
   return config;
 }
 
-/** Median milliseconds of a batch (its rows, their noise and mask) and of a step of the reference model; they take turns. */
-export async function stepShares(data: PreparedData): Promise<{ batchMs: number; stepMs: number }> {
+const coreMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
+};
+
+export interface StepShares {
+  readonly batchMs: number;
+  readonly stepMs: number;
+  /** The batches' share of the steps' core time: what counts where cores are shared. */
+  readonly coreShare: number;
+}
+
+/** Medians of a batch (its rows, their noise and mask) and of a step of the reference model, which take turns; and their core time in all. */
+export async function stepShares(data: PreparedData): Promise<StepShares> {
   const config = trialOf(data, 'reference');
   const { batchSize } = config.training;
   const network = networkOf(data.layout, config);
@@ -37,17 +49,20 @@ export async function stepShares(data: PreparedData): Promise<{ batchMs: number;
   const batch = { noisy: new Float32Array(cells), clean: new Float32Array(cells), mask: new Float32Array(cells) };
   const session = await engine.training(network, batchSize, initialState(network, seed));
   const [making, stepping]: [number[], number[]] = [[], []];
+  const cores = { batch: 0, step: 0 };
   for (let step = 0; step < Math.min(60, batches.perEpoch); step++) {
-    const started = performance.now();
+    const [started, before] = [performance.now(), coreMs()];
     const position = batches.locate(step);
     noise.corrupt({ ...position, rows: batches.at(position), inputs, ...batch });
-    const made = performance.now();
+    const [made, between] = [performance.now(), coreMs()];
     await session.step(batch, config.training.learningRate);
     making.push(made - started);
     stepping.push(performance.now() - made);
+    cores.batch += between - before;
+    cores.step += coreMs() - between;
   }
   await session.release();
-  return { batchMs: median(making), stepMs: median(stepping) };
+  return { batchMs: median(making), stepMs: median(stepping), coreShare: cores.batch / cores.step };
 }
 
 /** Median milliseconds to read the reference model's state, write it as a checkpoint and have it on the disk. */

@@ -84,13 +84,17 @@ export async function main({ rows = 500_000 }: BenchOptions = {}): Promise<void>
     const steps = Math.floor(rows / 384);
     // Not at the top, so that the processes of the other parts are no larger than what they measure.
     const { checkpointCost, epochSpeed, stepShares } = await import('./data-training.ts');
-    const { batchMs, stepMs } = await stepShares(data);
+    const { batchMs, stepMs, coreShare } = await stepShares(data);
     const checkpointMs = await checkpointCost(data, folder);
     printTable(
       ['reference model, batch 384', 'milliseconds', 'share'],
       [
         ['a step', figure(stepMs), ''],
-        ['a batch: rows, noise, mask', figure(batchMs), `${figure((100 * batchMs) / stepMs)} % of a step`],
+        [
+          'a batch: rows, noise, mask',
+          figure(batchMs),
+          `${figure((100 * batchMs) / stepMs)} % of a step, ${figure(100 * coreShare)} % of its core time`,
+        ],
         ['a checkpoint', figure(checkpointMs), `${((100 * checkpointMs) / (steps * stepMs)).toFixed(3)} % of an epoch`],
       ],
     );
