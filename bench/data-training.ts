@@ -82,13 +82,14 @@ export async function checkpointCost(data: PreparedData, folder: string): Promis
   return median(times);
 }
 
-/** Rows a second in each tenth of one epoch of the small transformer, checkpoint included. */
-export async function epochSpeed(data: PreparedData): Promise<number[]> {
+/** Rows a second, and a second of all cores together, in each tenth of one epoch of the small transformer, checkpoint included. */
+export async function epochSpeed(data: PreparedData): Promise<{ wall: number; cores: number }[]> {
   const config = trialOf(data, 'small');
   const network = networkOf(data.layout, config);
   const { batchSize } = config.training;
   const { perEpoch } = createBatches(seed, data.inputs.rows, batchSize);
-  const marks: { readonly rows: number; readonly at: number }[] = [{ rows: 0, at: performance.now() }];
+  const mark = (rows: number) => ({ rows, at: performance.now(), cores: coreMs() });
+  const marks = [mark(0)];
   const artifacts = new Map<number, Uint8Array>();
   await train({
     data,
@@ -101,14 +102,19 @@ export async function epochSpeed(data: PreparedData): Promise<number[]> {
     signal: new AbortController().signal,
     clock: { now: () => performance.now() },
     onProgress: ({ step }) => {
-      const last = marks.at(-1);
-      if (last !== undefined && (step * batchSize >= last.rows + (perEpoch * batchSize) / 10 || step === perEpoch))
-        marks.push({ rows: step * batchSize, at: performance.now() });
+      const last = marks.at(-1)?.rows ?? 0;
+      if (step * batchSize >= last + (perEpoch * batchSize) / 10 || step === perEpoch) marks.push(mark(step * batchSize));
     },
     save: (snapshot) =>
       Promise.resolve(
         void artifacts.set(snapshot.state.step, saveSnapshot(snapshot, { network, seed, data: data.hash, config })),
       ),
   });
-  return marks.slice(1).map(({ rows, at }, i) => ((rows - (marks[i]?.rows ?? 0)) / (at - (marks[i]?.at ?? at))) * 1e3);
+  return marks.slice(1).map(({ rows, at, cores }, i) => {
+    const before = marks[i] ?? mark(0);
+    return {
+      wall: (1e3 * (rows - before.rows)) / (at - before.at),
+      cores: (1e3 * (rows - before.rows)) / (cores - before.cores),
+    };
+  });
 }
