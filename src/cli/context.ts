@@ -8,7 +8,7 @@ import { thousands } from '../base/units.ts';
 import { checkTables, idleLevels } from '../config/columns.ts';
 import type { GivenConfig } from '../config/given.ts';
 import { parseGiven, resolvePaths } from '../config/parse.ts';
-import type { DataConfig, EngineName, SweepConfig } from '../config/types.ts';
+import type { DataConfig, DeviceName, EngineName, SweepConfig } from '../config/types.ts';
 import { type Prepared, prepareData } from '../dataset/prepare.ts';
 import { readTable } from '../dataset/read.ts';
 import { requireAverageable } from '../dataset/study-data.ts';
@@ -58,10 +58,15 @@ export const threadsOf = (threads: number | 'auto' | undefined): number =>
   threads === undefined || threads === 'auto' ? availableParallelism() : threads;
 
 /** The engine and the linear algebra of this process. Throws ENGINE_UNAVAILABLE. */
-export async function openMachine(name: EngineName, threads: number | 'auto' | undefined, log: Log): Promise<Machine> {
+export async function openMachine(
+  name: EngineName,
+  threads: number | 'auto' | undefined,
+  log: Log,
+  device: DeviceName = 'auto',
+): Promise<Machine> {
   const count = threadsOf(threads);
   return {
-    engine: await loadEngine(name, { threads: count }, log),
+    engine: await loadEngine(name, { threads: count, device }, log),
     linearAlgebra: await openLinearAlgebra(count, log),
     threads: count,
   };
