@@ -2,9 +2,11 @@
  * Milliseconds a training step of 384 rows: each engine that is installed with one and two threads, and as a yardstick the same step in tfjs
  * as it comes, operation by operation, on its wasm backend. Every engine is a process of its own.
  *
- * npm run bench -- step [--rounds 15]
+ * With --python, an interpreter that has PyTorch, the reference network also in PyTorch, right after.
+ *
+ * npm run bench -- step [--rounds 15] [--network reference] [--python PYTHON]
  */
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Engine } from '../src/engine/engine.ts';
@@ -53,7 +55,22 @@ async function start({ engine, note = '', environment }: Entry, threads: number,
   };
 }
 
-export async function main({ rounds = 15 }: BenchOptions = {}): Promise<void> {
+interface PytorchRow {
+  readonly engine: string;
+  readonly threads: number;
+  readonly ms: number;
+  readonly version: string;
+}
+
+/** The same step in PyTorch, as torch_step.py measures it. */
+function inPytorch(python: string, rounds: number): PytorchRow[] {
+  const torch = fileURLToPath(new URL('torch_step.py', import.meta.url));
+  const args = [torch, '--threads', '1,2', '--batches', String(batchSize), '--rounds', String(rounds)];
+  const { stdout } = spawnSync(python, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  return stdout.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as PytorchRow] : []));
+}
+
+export async function main({ rounds = 15, network: only = '', python }: BenchOptions = {}): Promise<void> {
   prepareEager();
   printHeading(`A training step of ${batchSize} rows: forward, gradients, Adam.`, [
     'onnxruntime-node',
@@ -62,13 +79,15 @@ export async function main({ rounds = 15 }: BenchOptions = {}): Promise<void> {
   ]);
   const rows: string[][] = [];
   const versions = new Set<string>();
+  const absent = new Set<string>();
   for (const [index, [name, network]] of networks.entries()) {
+    if (!name.includes(only)) continue;
     const running: Running[] = [];
     for (const entry of entries)
       for (const threads of entry.threads) {
         const started = await start(entry, threads, index);
         if (started) running.push(started);
-        else if (index === 0) console.log(`left out: ${entry.engine}, which is not installed`);
+        else absent.add(entry.engine);
       }
     const yardstick = eagerStep('wasm', network, randomBatch(network));
     const contenders = [...running, yardstick];
@@ -85,11 +104,18 @@ export async function main({ rounds = 15 }: BenchOptions = {}): Promise<void> {
         figure(running[i]?.openMs ?? NaN),
       ]);
     }
+    if (python !== undefined && name.startsWith('reference'))
+      for (const { engine, threads, ms, version } of inPytorch(python, rounds)) {
+        versions.add(`PyTorch ${version}`);
+        const label = `PyTorch ${engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+        rows.push(['', '', label, figure(ms), figure((batchSize / ms) * 1e3), ratio(slowest / ms), '-']);
+      }
     for (const each of running) {
       versions.add(each.version);
       each.end();
     }
   }
   console.log([...versions].join('\n'));
+  for (const engine of absent) console.log(`left out: ${engine}, which is not installed`);
   printTable(['network', 'parameters', 'engine', 'ms a step', 'rows/s', 'speed of wasm', 'ms to compile, and a step'], rows);
 }

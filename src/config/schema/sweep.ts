@@ -103,7 +103,9 @@ const workers = z.strictObject({
   engine: z
     .enum(engineNames)
     .default(defaults.workers.engine)
-    .describe('What runs the training steps; `auto`: the fastest that works here.'),
+    .describe(
+      'What runs the training steps. `auto`: onnx, else wasm, else cpu; the tensorflow engines are installed by deploy/tensorflow/install.mjs. A study keeps the engine of its first result.',
+    ),
   device: z
     .enum(deviceNames)
     .default(defaults.workers.device)
