@@ -4,6 +4,8 @@ export interface ArtifactStore {
   put(bytes: Uint8Array): Promise<string>;
   /** Verified bytes. Throws ARTIFACT_NOT_FOUND, ARTIFACT_CORRUPT. */
   get(hash: string): Promise<Uint8Array>;
+  /** The size in bytes, without reading or verifying it; undefined when it is not there. */
+  size(hash: string): Promise<number | undefined>;
   has(hash: string): Promise<boolean>;
   /** Deleting what is not there is a no-op. */
   delete(hash: string): Promise<void>;
