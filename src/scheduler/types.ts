@@ -10,8 +10,8 @@ import type { TaskTable } from './task-table.ts';
 export const taskStatuses = ['pending', 'leased', 'running', 'done', 'failed', 'dropped'] as const;
 export type TaskStatus = (typeof taskStatuses)[number];
 
-/** Derived from the tasks of a trial (trials.ts). `scored`: every task is done; `failed`: one is failed, none will change that. */
-export const trialStatuses = ['waiting', 'running', 'scored', 'failed', 'dropped'] as const;
+/** Derived from the tasks of a trial (trials.ts). `done`: every task is; `failed`: one is. */
+export const trialStatuses = ['pending', 'running', 'done', 'failed', 'dropped'] as const;
 export type TrialStatus = (typeof trialStatuses)[number];
 
 /** `pausing`: nothing is handed out, and what runs is asked to checkpoint and come back. `finished`: every task is final. `cancelled` is for good. */

@@ -95,8 +95,16 @@ export type ClientRequest =
       readonly version: string;
     }
   | { readonly type: 'list' }
-  /** All of a study: its trials' states and its workers. */
+  /** A study's summary, what runs now, and the latest failures. */
   | { readonly type: 'status'; readonly study: string }
+  /** Its tasks in plan order, a page of them (limit at most 1,000); of all statuses when none is named. */
+  | {
+      readonly type: 'tasks';
+      readonly study: string;
+      readonly statuses: readonly TaskStatus[];
+      readonly offset: number;
+      readonly limit: number;
+    }
   | { readonly type: 'workers' }
   | { readonly type: 'pause' | 'resume' | 'cancel' | 'retry'; readonly study: string }
   /** The transitions of a study or of one task, the latest `last` ones. */
@@ -111,16 +119,31 @@ export type ClientMessage = {
   readonly body: ClientRequest;
 };
 
+/** A trial's mean held-out score. */
+export interface Scored {
+  readonly trial: string;
+  readonly score: number;
+}
+
 export interface StudySummary {
   readonly name: string;
   readonly status: StudyStatus;
+  /** Why it does not go on although it is running: a full disk, a store that fails. */
+  readonly trouble: string | undefined;
   readonly createdMs: number;
+  readonly metric: 'rmse' | 'auc';
   readonly tasks: Readonly<Record<TaskStatus, number>>;
+  /** Trained trials. */
   readonly trials: Readonly<Record<TrialStatus, number>>;
-  /** The best trained trial so far. */
-  readonly best: { readonly trial: string; readonly score: number; readonly metric: 'rmse' | 'auc' } | undefined;
-  /** Seconds left by the rate so far. */
+  readonly baselines: Readonly<Record<TrialStatus, number>>;
+  /** The best trained trial so far, and the baselines it is held against. */
+  readonly best: Scored | undefined;
+  readonly raw: Scored | undefined;
+  readonly untrained: Scored | undefined;
+  /** By the rate so far; undefined before there is one. */
   readonly secondsLeft: number | undefined;
+  /** Whether it will take longer than secondsLeft: what scoring takes is not known yet. */
+  readonly atLeast: boolean;
 }
 
 export interface TaskSummary {
@@ -132,6 +155,7 @@ export interface TaskSummary {
   readonly losses: number;
   readonly worker: string | undefined;
   readonly checkpointStep: number | undefined;
+  readonly toStep: number;
   readonly progress: TaskProgress | undefined;
   /** Mean held-out error at the best alpha, once done. */
   readonly score: number | undefined;
@@ -163,7 +187,14 @@ export interface StoryLine {
 export type ClientAnswer =
   | { readonly type: 'accepted'; readonly study: string; readonly existed: boolean }
   | { readonly type: 'studies'; readonly studies: readonly StudySummary[] }
-  | { readonly type: 'study'; readonly study: StudySummary; readonly tasks: readonly TaskSummary[] }
+  | {
+      readonly type: 'study';
+      readonly study: StudySummary;
+      readonly running: readonly TaskSummary[];
+      /** At most 20, the latest first. */
+      readonly failed: readonly TaskSummary[];
+    }
+  | { readonly type: 'tasks'; readonly total: number; readonly tasks: readonly TaskSummary[] }
   | { readonly type: 'workers'; readonly workers: readonly WorkerSummary[] }
   | { readonly type: 'story'; readonly lines: readonly StoryLine[] }
   | { readonly type: 'snapshot'; readonly hash: string; readonly bytes: number }
