@@ -124,6 +124,7 @@ function painted({ type, text }: Announcement, paint: Paint): string {
       return paint.red(text);
     case 'started':
     case 'done':
+    case 'dropped':
       return text;
     default:
       return type satisfies never;

@@ -18,7 +18,7 @@ interface Part {
 
 /** The header, a line a worker (none once the study is over), the best score so far. Workers that do not fit the height are counted. */
 export function frameOf(view: StudyView, { width, height }: FrameSize, paint: Paint): readonly string[] {
-  const over = view.phase === 'finished' || view.phase === 'stopped';
+  const over = view.phase === 'finished' || view.phase === 'stopped' || view.phase === 'cancelled';
   const long = bestParts(view, paint, 'long');
   const best = sizeOf(long) <= width ? long : bestParts(view, paint, 'short');
   const footer = best.length === 0 ? [] : [fit(best, width)];
@@ -45,7 +45,7 @@ function headerParts({ study, phase, trials, baselines, elapsed, left }: StudyVi
       brush: failed > 0 ? paint.red : undefined,
     },
     ...(open > 0 ? [{ text: `${baselines.done}/${baselines.total} baselines` }] : []),
-    ...(phase === 'stopping' ? [{ text: 'stopping', brush: paint.red }] : []),
+    ...(phase === 'running' || phase === 'finished' || phase === 'stopped' ? [] : [{ text: phase, brush: paint.red }]),
     { text: `elapsed ${duration(elapsed)}` },
     ...(left !== undefined && phase === 'running'
       ? [{ text: left.atLeast ? `more than ${duration(left.seconds)} left` : `left ${duration(left.seconds)}` }]
