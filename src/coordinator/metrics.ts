@@ -1,0 +1,6 @@
+/** What the coordinator counts. (Being written.) */
+export interface Metrics {
+  /** In Prometheus' text format. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
