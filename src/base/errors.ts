@@ -46,6 +46,7 @@ export const errorCodes = {
   STORE_FAILED: { exit: 1, means: 'The study database could not be read or written.' },
   WIRE_MALFORMED: { exit: 1, means: 'A message could not be decoded or is out of range.' },
   WIRE_ADDRESS: { exit: 78, means: 'An address to listen at or connect to is wrong, or taken.' },
+  WIRE_UNREACHABLE: { exit: 1, means: 'No coordinator answers at the address.' },
   WIRE_VERSION: { exit: 78, means: 'Coordinator and worker speak different protocol versions.' },
   WORKER_LOST: { exit: 1, means: 'A worker process ended without saying goodbye.' },
   WORKER_REFUSED: { exit: 78, means: 'The coordinator refused this worker.' },

@@ -1,12 +1,14 @@
 /** A study in a few numbers, whatever its size: what `ls`, `status` and `top` are told over the wire. */
-import { taskStatuses, type StudyState, type TaskStatus } from '../scheduler/types.ts';
+import type { SummaryInput } from '../coordinator/types.ts';
+import { taskStatuses, type TaskStatus } from '../scheduler/types.ts';
 import type { Scored, StudySummary } from '../wire/messages.ts';
-import type { Comparison, StudyView } from './view.ts';
+import { viewOf, type Comparison } from './view.ts';
 
 const scored = ({ trial, score }: Scored | Comparison): Scored => ({ trial, score });
 
-/** @param trouble why the study does not go on although it is running, if so */
-export function summaryOf(view: StudyView, study: StudyState, createdMs: number, trouble: string | undefined): StudySummary {
+export function summaryOf(input: SummaryInput): StudySummary {
+  const { study, createdMs, trouble } = input;
+  const view = viewOf(input);
   const { total: _trials, ...trials } = view.trials;
   const { total: _baselines, ...baselines } = view.baselines;
   return {
