@@ -2,8 +2,11 @@
 import type { StudyStatus, TaskFailure, TaskRef, TaskStatus, TrialStatus, WorkerStatus } from '../scheduler/types.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../train/types.ts';
 
-/** Grows when a change to the messages is not understood by an older peer. */
+/** Grows when a change to the messages is not understood by an older peer. A coordinator refuses others with versionRefusal (versions.ts). */
 export const protocolVersion = 2;
+
+/** The file in the artifact folder that holds the coordinator's identity (`welcome.coordinator`): who reads the same there sees the same folder. */
+export const identityFile = 'coordinator.id';
 
 /** One attempt at a task. */
 export interface Lease extends TaskRef {
