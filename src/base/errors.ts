@@ -51,6 +51,7 @@ export const errorCodes = {
   WORKER_LOST: { exit: 1, means: 'A worker process ended without saying goodbye.' },
   WORKER_REFUSED: { exit: 78, means: 'The coordinator refused this worker.' },
   TASK_CRASHED: { exit: 1, means: 'The process of a task ended unexpectedly.' },
+  TASK_STALLED: { exit: 1, means: 'A task made no progress for too long, although its worker is alive.' },
   STUDY_FAILED: { exit: 1, means: 'No trial of the study finished.' },
   // command line
   USAGE: { exit: 2, means: 'The command line is wrong.' },
