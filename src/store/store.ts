@@ -10,6 +10,8 @@ export interface StudyRow {
   readonly config: string;
   readonly configHash: string;
   readonly dataHash: string;
+  /** Hashes of the prepared data sets that its tasks work on: those of all rows, and with the inductive protocol those of each fold after it. */
+  readonly data: readonly string[];
   /** Hash of the blob with the prepared table: all that is needed, without the user's files, to finish the study (ids, preprocessor, target). */
   readonly table: string;
   readonly status: StudyStatus;
@@ -60,8 +62,11 @@ export interface Store {
   tasks(): readonly TaskState[];
   /** Applies all changes or none. Durable when it returns. Throws DISK_FULL, STORE_FAILED. */
   commit(changes: Changes): void;
-  transitions(task?: string): readonly Transition[];
-  /** A consistent copy of everything, while this process goes on writing: the bytes of an SQLite file. */
+  /** The story of one task or of all, in the order of the commits; the latest `last` of it where given. */
+  transitions(task?: string, last?: number): readonly Transition[];
+  /** The study's own story. */
+  studyTransitions(): readonly StudyChange[];
+  /** A consistent copy of everything, while this process goes on writing: the bytes of an SQLite file (of a store in memory: its own format). Throws DISK_FULL. */
   snapshot(): Uint8Array;
   /** Gives the lock back. Closing twice is a no-op. */
   close(): void;
