@@ -5,9 +5,9 @@ import type { FromCoordinator, ToCoordinator } from './messages.ts';
 export interface CoordinatorTransport {
   /** Where peers connect, with the port that was bound: `tcp://127.0.0.1:40213`. */
   readonly address: string;
-  /** Called for each message, in order a peer. A message that cannot be decoded is dropped and reported through `onMalformed`. */
+  /** Called for each message, in order a peer, but the bytes of blobs may come later. A message that cannot be decoded is dropped and reported through `onMalformed`. */
   listen(onMessage: (peer: string, message: ToCoordinator) => void, onMalformed: (peer: string, reason: string) => void): void;
-  /** Queued, in order a peer; never blocks. Each peer's queue is bounded, so that one who does not read costs the others nothing. A peer that is gone is not an error: leases take care of it. */
+  /** Queued, in order a peer (the bytes of blobs give way to all else); never blocks. Each peer's queue is bounded, so that one who does not read costs the others nothing. A peer that is gone is not an error: leases take care of it. */
   send(peer: string, message: FromCoordinator): void;
   /** Resolves when what was queued is out or the peer is gone. */
   close(): Promise<void>;
@@ -15,7 +15,8 @@ export interface CoordinatorTransport {
 
 /** A worker's or a client's end. */
 export interface PeerTransport {
-  listen(onMessage: (message: FromCoordinator) => void): void;
+  /** A message that cannot be decoded (from a newer coordinator, say) is dropped and reported through `onMalformed`. */
+  listen(onMessage: (message: FromCoordinator) => void, onMalformed?: (reason: string) => void): void;
   send(message: ToCoordinator): void;
   /** Resolves with why a connection will never come about: WIRE_KEY for a key that the coordinator refuses or a coordinator with another key, WIRE_INSECURE for one side encrypted and the other not. */
   readonly failed: Promise<{ readonly code: 'WIRE_KEY' | 'WIRE_INSECURE'; readonly reason: string }>;
