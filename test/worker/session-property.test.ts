@@ -183,7 +183,8 @@ describe('a worker’s session, whatever comes,', () => {
 describe('the table of a session', () => {
   it('is the one in docs/architecture.md', () => {
     const page = readFileSync('docs/architecture.md', 'utf8');
-    const section = page.slice(page.indexOf('## A worker'), page.indexOf('## Decisions'));
+    const start = page.indexOf(`### A worker's session`);
+    const section = page.slice(start, page.indexOf('\n##', start));
     const rows = [...section.matchAll(/^\| ([a-z]+) \| ([a-z, ]+) \|/gm)].slice(1);
     const drawn = Object.fromEntries(rows.map(([, from = '', to = '']) => [from, to.split(', ').toSorted()]));
     const table = Object.entries(sessionTransitions).filter(([, to]) => to.length > 0);
