@@ -101,6 +101,7 @@ export function createCollector({ artifacts: store, clock, graceMs }: CollectorO
         };
       },
       get: (hash) => guarded(hash, () => store.get(hash)),
+      read: (hash, offset, length) => guarded(hash, () => store.read(hash, offset, length)),
       size: (hash) => guarded(hash, () => store.size(hash)),
       has: (hash) => guarded(hash, () => store.has(hash)),
       verify: (hash) => guarded(hash, () => store.verify(hash)),

@@ -118,6 +118,17 @@ export function fileArtifacts(folder: string): ArtifactStore {
       if (sha256(bytes) !== hash) throw corrupt(path ?? folder, 'Delete the file; what it held is made again where it can be.');
       return bytes;
     },
+    async read(hash, offset, length) {
+      const path = pathOf(hash);
+      const handle = path === undefined ? undefined : await fs.open(path, 'r').catch(ignoreMissing);
+      if (!handle) throw new NoisefoldError('ARTIFACT_NOT_FOUND', `there is no artifact ${hash}`, { where: folder });
+      try {
+        const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, offset);
+        return buffer.subarray(0, bytesRead);
+      } finally {
+        await handle.close();
+      }
+    },
     async size(hash) {
       const path = pathOf(hash);
       return path === undefined ? undefined : sizeOf(path);

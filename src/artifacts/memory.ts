@@ -42,10 +42,13 @@ export function memoryArtifacts(): MemoryArtifacts {
     },
     get(hash) {
       const bytes = blobs.get(hash);
-      if (!bytes)
-        return Promise.reject(new NoisefoldError('ARTIFACT_NOT_FOUND', `there is no artifact ${hash}`, { where: 'memory' }));
+      if (!bytes) return Promise.reject(missing(hash));
       if (sha256(bytes) !== hash) return Promise.reject(corrupt('memory'));
       return Promise.resolve(bytes.slice());
+    },
+    read(hash, offset, length) {
+      const bytes = blobs.get(hash);
+      return bytes ? Promise.resolve(bytes.slice(offset, offset + length)) : Promise.reject(missing(hash));
     },
     size: (hash) => Promise.resolve(blobs.get(hash)?.length),
     has: (hash) => Promise.resolve(blobs.has(hash)),
@@ -70,6 +73,9 @@ export function memoryArtifacts(): MemoryArtifacts {
     },
   };
 }
+
+const missing = (hash: string): NoisefoldError =>
+  new NoisefoldError('ARTIFACT_NOT_FOUND', `there is no artifact ${hash}`, { where: 'memory' });
 
 const corrupt = (where: string): NoisefoldError =>
   new NoisefoldError('ARTIFACT_CORRUPT', 'the bytes do not match the hash in the blob’s name', { where });

@@ -1,6 +1,6 @@
 /**
  * The port for content-addressed blobs: prepared data and checkpoints. A blob's name is the SHA-256 of its bytes, so a blob never changes; it is whole
- * and right, or it is corrupt. Nothing here asks for more than an S3-compatible store has: whole writes, parts that become whole, ranges are not needed.
+ * and right, or it is corrupt. Nothing here asks for more than an S3-compatible store has: whole writes, parts that become whole, reads of a range.
  */
 export interface ArtifactStore {
   /** Writes durably (temporary file, fsync, rename); writing what is there already is a no-op, and heals what is corrupt. Resolves to the hash. Throws DISK_FULL. */
@@ -12,6 +12,8 @@ export interface ArtifactStore {
   upload(hash: string, total: number): Promise<Upload>;
   /** Verified bytes. Throws ARTIFACT_NOT_FOUND, ARTIFACT_CORRUPT. */
   get(hash: string): Promise<Uint8Array>;
+  /** At most `length` bytes from `offset` on, fewer at the blob's end; not verified, since that takes all of them. Throws ARTIFACT_NOT_FOUND. */
+  read(hash: string, offset: number, length: number): Promise<Uint8Array>;
   /** The size in bytes, without reading or verifying it; undefined when it is not there. */
   size(hash: string): Promise<number | undefined>;
   has(hash: string): Promise<boolean>;

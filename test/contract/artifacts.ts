@@ -71,6 +71,15 @@ export function artifactsContract(
       assert.equal(await artifacts.verify(sha256('never')), 'missing');
     });
 
+    it('give any range of a blob, and what there is of one that leads beyond its end', async () => {
+      const store = open();
+      const hash = await store.put(Uint8Array.of(1, 2, 3, 4, 5));
+      assert.deepEqual([...(await store.read(hash, 1, 3))], [2, 3, 4]);
+      assert.deepEqual([...(await store.read(hash, 3, 100))], [4, 5]);
+      assert.deepEqual([...(await store.read(hash, 5, 1))], []);
+      await assert.rejects(store.read('0'.repeat(64), 0, 1), { code: 'ARTIFACT_NOT_FOUND' });
+    });
+
     it('take a blob in parts of any sizes, with restarts between them', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(fc.tuple(fc.uint8Array({ maxLength: 300 }), fc.boolean()), { maxLength: 6 }), async (parts) => {
