@@ -7,6 +7,7 @@ import { configCommand } from './cli/config.ts';
 import type { CommonArguments } from './cli/context.ts';
 import { dataCommand } from './cli/data.ts';
 import { featuresCommand } from './cli/features.ts';
+import { keysCommand } from './cli/keys.ts';
 import { ridgeCommand } from './cli/ridge.ts';
 import { sweepCommand } from './cli/sweep.ts';
 import { trainCommand } from './cli/train.ts';
@@ -23,6 +24,7 @@ const commands = [
   dataCommand,
   configCommand,
   workerCommand,
+  keysCommand,
 ] as readonly CommandModule<CommonArguments>[];
 const names = commands.map(({ command }) => String(command).split(' ')[0]);
 
