@@ -1,4 +1,5 @@
 import type {
+  CheckpointsConfig,
   FeaturesConfig,
   MlpSpace,
   NoiseSpace,
@@ -37,6 +38,7 @@ export const defaults = {
   },
   search: { sampler: 'sobol', trials: 12 },
   workers: { count: 'auto', threads: 'auto', engine: 'auto' },
+  checkpoints: { keep: 'all' },
 } as const satisfies {
   noise: NoiseSpace;
   transformer: TransformerSpace;
@@ -46,5 +48,6 @@ export const defaults = {
   ridge: RidgeConfig;
   search: SearchConfig;
   workers: WorkersConfig;
+  checkpoints: CheckpointsConfig;
   [key: string]: unknown;
 };

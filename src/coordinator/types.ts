@@ -69,6 +69,8 @@ export interface CoordinatorOptions {
   readonly heartbeatMs: number;
   /** How long leases of an earlier run stay valid; 0 when its workers are known to be gone with it. */
   readonly graceMs: number;
+  /** Deletes by itself what nothing refers to and is older than `graceMs`; without, only when collectGarbage() is called, and what is an hour old. */
+  readonly garbage?: { readonly everyMs: number; readonly graceMs: number } | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
@@ -88,7 +90,7 @@ export interface Coordinator {
   /** Studies whose store failed, with the reason; they are out of the state until the coordinator starts again. */
   broken(): ReadonlyMap<string, NoisefoldError>;
   diskFull(): boolean;
-  /** Gives tasks of the study that failed for a reason that may be gone new attempts. */
+  /** Gives tasks of the study that failed for a reason that may be gone new attempts. At once, as lost() and stop(). */
   retry(study: string): void;
   /** Says that the process of the worker with this name is gone. */
   lost(name: string): void;
@@ -98,7 +100,7 @@ export interface Coordinator {
   ended(study: string): Promise<'finished' | 'cancelled' | 'stopped'>;
   /** Resolves after stop(), when no task is held any more. */
   readonly stopped: Promise<void>;
-  /** Deletes what nothing refers to. Runs by itself every few minutes. Resolves to the number of blobs deleted. */
+  /** Deletes what nothing refers to, and final checkpoints that the studies' policies let go. Resolves to the number of blobs deleted. */
   collectGarbage(): Promise<number>;
   /** Ends the timers and closes the stores, at once. The transport is the caller's. */
   close(): Promise<void>;
