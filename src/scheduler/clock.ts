@@ -1,5 +1,6 @@
 /** What time does: it ends leases, finds hung tasks, forgets silent workers, and lets quarantined ones be probed. */
 import type { Draft } from './draft.ts';
+import { leave } from './from-worker.ts';
 import { probe } from './health.ts';
 import { fail, lose } from './tasks.ts';
 import { isHeld } from './transitions.ts';
@@ -15,7 +16,7 @@ export function tick(draft: Draft): void {
       else if (hangs(draft, now)) endHung(draft, name, now);
     }
   for (const { id, lastSeen } of [...draft.workers.values()])
-    if (lastSeen + draft.policy.leaseMs <= draft.nowMs) draft.removeWorker(id);
+    if (lastSeen + draft.policy.leaseMs <= draft.nowMs) leave(draft, id, 'worker is silent', lose);
   probe(draft);
 }
 

@@ -57,7 +57,10 @@ export function heartbeat(draft: Draft, event: Of<'heartbeat'>): void {
     fence(draft, { worker: worker.id, study, task: id, attempt, type: 'heartbeat' });
     draft.emit({ type: 'cancel', worker: worker.id, study, task: id, attempt });
     // Not idle while it kills that, nor for ever busy with a task of a study that is gone.
-    if (worker.status === 'idle' || (worker.status === 'busy' && worker.task !== undefined && draft.task(worker.task) === undefined))
+    if (
+      worker.status === 'idle' ||
+      (worker.status === 'busy' && worker.task !== undefined && draft.task(worker.task) === undefined)
+    )
       draft.moveWorker(worker.id, 'busy', undefined, 'runs an attempt that ended');
     return;
   }
@@ -112,7 +115,8 @@ export function outcome(draft: Draft, event: Outcome): void {
   const task = event.type === 'returned' ? current(draft, event) : latest(draft, event);
   if (task !== undefined) {
     end(draft, event, task);
-    draft.free(event.worker);
+    // One that hands back what it has not begun is still busy with something else, or leaving: its next heartbeat tells.
+    if (event.type !== 'returned' || task.status === 'running') draft.free(event.worker);
   } else if (!isRepeated(draft, event)) fence(draft, event);
   const { worker, study, task: id, attempt } = event;
   draft.emit({ type: 'acknowledge', worker, study, task: id, attempt });
@@ -165,7 +169,8 @@ function release(draft: Draft, id: string, cause: string, take: Take): void {
   if (ref !== undefined && task?.worker === id && isHeld(task.status)) take(draft, ref.study, task, cause);
 }
 
-function leave(draft: Draft, id: string, cause: string, take: Take): void {
+/** Forgets a worker. @param take what becomes of the task that it holds */
+export function leave(draft: Draft, id: string, cause: string, take: Take): void {
   release(draft, id, cause, take);
   draft.removeWorker(id);
 }

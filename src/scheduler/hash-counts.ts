@@ -13,10 +13,10 @@ type Bucket = ReadonlyMap<string, number>;
 const bucketCount = 1024;
 const none: Bucket = new Map();
 
-/** FNV-1a over the first characters: hashes differ in them, and tests give other names than hashes. */
+/** FNV-1a. */
 function bucketOf(hash: string): number {
   let mixed = 0x811c9dc5;
-  for (let i = 0; i < Math.min(hash.length, 12); i++) mixed = Math.imul(mixed ^ hash.charCodeAt(i), 0x01000193);
+  for (let i = 0; i < hash.length; i++) mixed = Math.imul(mixed ^ hash.charCodeAt(i), 0x01000193);
   return (mixed ^ (mixed >>> 16)) & (bucketCount - 1);
 }
 

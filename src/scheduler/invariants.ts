@@ -2,7 +2,15 @@
 import { holds } from './draft.ts';
 import { isFinal, isHeld, isLegalStudy, isLegalTask, isLegalTrial, isLegalWorker } from './transitions.ts';
 import { trialStatus } from './trials.ts';
-import { taskStatuses, type State, type StudyState, type TaskState, type TaskStatus, type WorkerState } from './types.ts';
+import {
+  taskStatuses,
+  type State,
+  type Step,
+  type StudyState,
+  type TaskState,
+  type TaskStatus,
+  type WorkerState,
+} from './types.ts';
 
 /** Proportional to the number of tasks: for tests. */
 export function violations(state: State): string[] {
@@ -31,9 +39,9 @@ function ofTask(state: State, study: StudyState, task: TaskState): string[] {
   if (status === 'done' && task.checkpoint?.hash !== result?.checkpoint)
     broken.push('done, but its checkpoint is not its result’s');
   const holder = worker === undefined ? undefined : state.workers.get(worker);
-  // A holder may be unknown for a while: the coordinator was restarted, or forgot one that was silent.
-  if (holder !== undefined && (holder.task?.study !== study.name || holder.task.task !== task.task.id))
-    broken.push(`held by ${holder.id}, who is noted for ${holder.task?.task ?? 'nothing'}`);
+  // After a restart it is not known who holds what, until they say so.
+  if (worker !== undefined && (holder?.task?.study !== study.name || holder.task.task !== task.task.id))
+    broken.push(`held by ${worker}, who is noted for ${holder?.task?.task ?? 'nothing'}`);
   return broken;
 }
 
@@ -86,30 +94,25 @@ function ofTable({ name, tasks }: StudyState): string[] {
   return broken;
 }
 
-/** Moves between a state and the next that no table has. Several moves of one step show as one: those of a worker that came and went, as none. */
-export function illegalMoves(before: State, after: State): string[] {
+/** Moves of one step that no table has. A trial's are seen from state to state, since it has no effects of its own. */
+export function illegalMoves(before: State, { state: after, effects }: Step): string[] {
   const broken: string[] = [];
-  const check = <S extends string>(
-    what: string,
-    from: S | undefined,
-    to: S | undefined,
-    isLegal: (from: S, to: S) => boolean,
-  ): void => {
-    if (from !== undefined && to !== undefined && from !== to && !isLegal(from, to)) broken.push(`${what}: ${from} -> ${to}`);
+  const check = <S extends string>(what: string, from: S | undefined, to: S, isLegal: (from: S, to: S) => boolean): void => {
+    if (from !== undefined && from !== to && !isLegal(from, to)) broken.push(`${what}: ${from} -> ${to}`);
   };
-  for (const [name, study] of after.studies) {
-    const earlier = before.studies.get(name);
-    if (earlier === undefined || earlier.tasks === study.tasks) continue;
-    check(`study ${name}`, earlier.status, study.status, isLegalStudy);
-    for (const task of study.tasks.values()) {
-      const { id, trial } = task.task;
-      const was = earlier.tasks.get(id);
-      if (was === task || was === undefined) continue;
-      check(`task ${id}`, was.status, task.status, (from, to) => isLegalTask(from, to) || isLegalTask(from, 'pending'));
-      check(`trial ${trial}`, trialStatus(earlier.tasks.ofTrial(trial)), trialStatus(study.tasks.ofTrial(trial)), isLegalTrial);
-      if (task.attempt < was.attempt) broken.push(`task ${id}: attempt ${was.attempt} -> ${task.attempt}`);
-    }
+  for (const effect of effects) {
+    if (effect.type === 'persistStudy') check(`study ${effect.study}`, effect.from, effect.status, isLegalStudy);
+    // A worker that says hello again begins again: it comes from nowhere.
+    if (effect.type === 'worker') check(`worker ${effect.worker.id}`, effect.from, effect.worker.status, isLegalWorker);
+    if (effect.type !== 'persist') continue;
+    const { id, trial } = effect.task.task;
+    check(`task ${id}`, effect.from, effect.task.status, isLegalTask);
+    const tasks = before.studies.get(effect.study)?.tasks;
+    const was = tasks?.get(id);
+    if (tasks === undefined || was === undefined) continue;
+    if (effect.task.attempt < was.attempt) broken.push(`task ${id}: attempt ${was.attempt} -> ${effect.task.attempt}`);
+    const now = after.studies.get(effect.study)?.tasks.ofTrial(trial) ?? [];
+    if (now.length > 0) check(`trial ${trial}`, trialStatus(tasks.ofTrial(trial)), trialStatus(now), isLegalTrial);
   }
-  for (const [id, worker] of after.workers) check(`worker ${id}`, before.workers.get(id)?.status, worker.status, isLegalWorker);
   return broken;
 }

@@ -33,7 +33,7 @@ export interface StoredStudy {
 export function recover(studies: readonly StoredStudy[], policy: Policy, nowMs: number, graceMs: number): State {
   const recovered = (task: TaskState): TaskState => {
     if (!isHeld(task.status)) return task;
-    return graceMs > 0 ? { ...task, leaseUntil: nowMs + graceMs } : moved(task, 'pending', unleased);
+    return graceMs > 0 ? { ...task, worker: undefined, leaseUntil: nowMs + graceMs } : moved(task, 'pending', unleased);
   };
   const entries = studies.map(({ name, status, tasks }) => {
     const study = { name, status, tasks: taskTable(tasks.map(recovered)) };

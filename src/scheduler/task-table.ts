@@ -7,27 +7,9 @@
  */
 import type { Task } from '../plan/types.ts';
 import { noHashes, type HashCounts } from './hash-counts.ts';
-import { taskStatuses, type TaskState, type TaskStatus } from './types.ts';
+import { taskStatuses, type TaskState, type TaskStatus, type TaskTable } from './types.ts';
 
-export interface TaskTable extends Iterable<readonly [id: string, task: TaskState]> {
-  readonly size: number;
-  get(id: string): TaskState | undefined;
-  values(): IterableIterator<TaskState>;
-  /** How many tasks have the status. Constant time. */
-  count(status: TaskStatus): number;
-  /** Those leased or running, in plan order. Proportional to their number. */
-  held(): readonly TaskState[];
-  /** The first pending task whose wait is over. Proportional to the number of chunks. */
-  firstReady(nowMs: number): TaskState | undefined;
-  /** The tasks of a trial, in plan order. */
-  ofTrial(trial: string): readonly TaskState[];
-  /** How many tasks have this checkpoint: equal configurations give equal bytes. */
-  pointingAt(hash: string): number;
-  /** The table with another state of one of its tasks. Throws RangeError for a task that it does not have. */
-  with(task: TaskState): TaskTable;
-  /** The table with more tasks at its end. Proportional to its size. Throws RangeError for a task that it has. */
-  append(tasks: readonly TaskState[]): TaskTable;
-}
+export type { TaskTable };
 
 export function newTaskState(task: Task): TaskState {
   return {

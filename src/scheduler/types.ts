@@ -4,7 +4,6 @@
  */
 import type { Task } from '../plan/types.ts';
 import type { TaskProgress, TaskResult } from '../train/types.ts';
-import type { TaskTable } from './task-table.ts';
 
 /** `dropped`: will not run, because its study was cancelled or another fold of its trial failed for good. */
 export const taskStatuses = ['pending', 'leased', 'running', 'done', 'failed', 'dropped'] as const;
@@ -58,6 +57,27 @@ export interface TaskFailure {
   readonly message: string;
   /** Whether another attempt could end differently: a crash may, a diverged loss will not. */
   readonly retryable: boolean;
+}
+
+/** A study's task states by id, in plan order: an immutable value with indexes (task-table.ts). */
+export interface TaskTable extends Iterable<readonly [id: string, task: TaskState]> {
+  readonly size: number;
+  get(id: string): TaskState | undefined;
+  values(): IterableIterator<TaskState>;
+  /** How many tasks have the status. Constant time. */
+  count(status: TaskStatus): number;
+  /** Those leased or running, in plan order. Proportional to their number. */
+  held(): readonly TaskState[];
+  /** The first pending task whose wait is over. Proportional to the number of chunks. */
+  firstReady(nowMs: number): TaskState | undefined;
+  /** The tasks of a trial, in plan order. */
+  ofTrial(trial: string): readonly TaskState[];
+  /** How many tasks have this checkpoint: equal configurations give equal bytes. */
+  pointingAt(hash: string): number;
+  /** The table with another state of one of its tasks. Throws RangeError for a task that it does not have. */
+  with(task: TaskState): TaskTable;
+  /** The table with more tasks at its end. Proportional to its size. Throws RangeError for a task that it has. */
+  append(tasks: readonly TaskState[]): TaskTable;
 }
 
 export interface StudyState {
