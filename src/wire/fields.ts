@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { studyName } from '../config/schema/sweep.ts';
 
 /** Bytes of a blob that one message may carry. */
-export const maxChunkBytes = 2 ** 20;
+export const maxChunkBytes = 2 ** 18;
 
 /** Blobs are not larger than this, whoever asks. */
 export const maxBlobBytes = 2 ** 40;

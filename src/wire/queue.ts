@@ -25,7 +25,7 @@ export interface QueueLimits {
 }
 
 /** Twice the longest message, and more messages than a worker has reason to leave unread. */
-export const defaultLimits: QueueLimits = { control: 1_000, bulk: 64, controlBytes: 64 * 2 ** 20 };
+export const defaultLimits: QueueLimits = { control: 1_000, bulk: 32, controlBytes: 64 * 2 ** 20 };
 
 export interface Queue {
   push(parcel: Parcel): void;
