@@ -25,12 +25,13 @@ export function fileLog(filename: string, fields: Readonly<Record<string, string
   return wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), json()), transports: [transport] }));
 }
 
-export function stderrLog(): ClosableLog {
+/** Readable lines on standard error, with the same fields on each. */
+export function stderrLog(fields: Readonly<Record<string, string>> = {}): ClosableLog {
   const { combine, timestamp, printf } = winston.format;
-  const line = printf(({ timestamp: at, level, message, ...fields }) => {
-    const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
+  const line = printf(({ timestamp: at, level, message, ...more }) => {
+    const rest = Object.keys(more).length === 0 ? '' : ` ${JSON.stringify(more)}`;
     return `${String(at)} ${level} ${String(message)}${rest}`;
   });
   const transport = new winston.transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] });
-  return wrap(winston.createLogger({ format: combine(timestamp(), line), transports: [transport] }));
+  return wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), line), transports: [transport] }));
 }

@@ -42,7 +42,13 @@ export interface BlobChannel {
    */
   fetch(hash: string, sink: BlobSink, signal: AbortSignal): Promise<void>;
   /** Resolves when the coordinator has it, verified and durable. Throws what it is refused with (DISK_FULL, ...), and the signal's reason. */
-  put(hash: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  put(hash: string, source: BlobSource, signal: AbortSignal): Promise<void>;
+}
+
+export interface BlobSource {
+  readonly size: number;
+  /** Exactly so many bytes. */
+  read(offset: number, length: number): Promise<Uint8Array>;
 }
 
 export interface BlobSink {

@@ -164,7 +164,8 @@ export function cachedBlobs({ folder, limit, openStore, channel, clock, log }: C
           await obtain(hash, onProgress, signal);
           try {
             await touch(pathOf(blobs, hash));
-            return await linkBlob(pathOf(blobs, hash), pathOf(task, hash));
+            await linkBlob(pathOf(blobs, hash), pathOf(task, hash));
+            return;
           } catch (error) {
             // Another process made room with it in between.
             if (!isErrno(error, 'ENOENT')) throw error;
@@ -191,7 +192,9 @@ export function cachedBlobs({ folder, limit, openStore, channel, clock, log }: C
       path,
       async upload(hash, signal) {
         await touch(path);
-        await channel.put(hash, await made.get(hash), signal);
+        const size = await made.size(hash);
+        if (size === undefined) throw new NoisefoldError('ARTIFACT_NOT_FOUND', `the task left no ${hash}`, { where: path });
+        await channel.put(hash, { size, read: (offset, length) => made.read(hash, offset, length) }, signal);
         // The task may go on from here on this machine.
         await linkBlob(pathOf(path, hash), pathOf(blobs, hash)).catch(() => undefined);
         await dropOlder(hash);

@@ -160,16 +160,12 @@ function interrupted(session: Session): SessionStep {
 
 /** The task is not this worker's any more, and whatever it left is nobody's. */
 function cancelled(session: Session): SessionStep {
-  switch (session.phase) {
-    case 'fetching':
-    case 'storing':
-      return and([{ type: 'kill' }], free({ ...entered(session, 'idle'), task: undefined }));
-    case 'running':
-    case 'interrupted':
-      return { session: entered(session, 'cancelled'), effects: [{ type: 'kill' }] };
-    default:
-      return unchanged(session);
-  }
+  const { phase } = session;
+  if (phase === 'fetching' || phase === 'storing')
+    return and([{ type: 'kill' }], free({ ...entered(session, 'idle'), task: undefined }));
+  if (phase === 'running' || phase === 'interrupted')
+    return { session: entered(session, 'cancelled'), effects: [{ type: 'kill' }] };
+  return unchanged(session);
 }
 
 function ended(session: Session, how: TaskEnd): SessionStep {

@@ -149,7 +149,10 @@ export function startWorker(options: WorkerOptions): Worker {
       const wanted = spec.resumeFrom === undefined ? [] : [spec.resumeFrom];
       const onProgress = fetchProgress(clock, spec, (progress) => handle({ type: 'progress', run, progress }));
       const folder = await (await blobs).prepare({ required: [spec.data], wanted }, onProgress, signal);
-      if (signal.aborted) return await folder.close();
+      if (signal.aborted) {
+        await folder.close();
+        return;
+      }
       undertaking.folder = folder;
       handle({ type: 'fetched', run });
     } catch (thrown) {

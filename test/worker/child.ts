@@ -8,7 +8,7 @@ const result = { seconds: NaN, device: process.env['CUDA_VISIBLE_DEVICES'] } as 
   { type: 'done' }
 >['result'];
 
-const acts: Readonly<Record<string, () => Promise<unknown> | void>> = {
+const acts: Readonly<Record<string, () => unknown>> = {
   async done() {
     await say({ type: 'checkpointed', hash: 'h', step: 10 });
     await say({ type: 'done', result });
@@ -40,5 +40,5 @@ process.on('message', (message: ToTask) => {
   if (message.type === 'interrupt') void say({ type: 'stopped' }).then(() => process.exit(0));
   else if (message.type === 'probe')
     void say({ type: 'probed', reason: message.threads === 1 ? undefined : 'sick' }).then(() => process.exit(0));
-  else void acts[message.spec.task.id]?.();
+  else acts[message.spec.task.id]?.();
 });

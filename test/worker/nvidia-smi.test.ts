@@ -11,7 +11,10 @@ const gpu: Device = { kind: 'gpu', index: 0, uuid: 'GPU-1', name: 'H100' };
 function gateOf(free: readonly number[], device: Device = gpu): { gate: MemoryGate; waits: () => number; asked: () => number } {
   let [waits, asked] = [0, 0];
   const smi: NvidiaSmi = () => Promise.resolve({ ok: true, text: `GPU-1, ${free[asked++] ?? 0}, 100\n` });
-  const wait = (): Promise<void> => Promise.resolve(void waits++);
+  const wait = (): Promise<void> => {
+    waits++;
+    return Promise.resolve();
+  };
   return { gate: memoryGate({ smi, device, wait, log: silentLog }), waits: () => waits, asked: () => asked };
 }
 
