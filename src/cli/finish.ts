@@ -13,7 +13,7 @@ import type { RankedTrial } from '../rank/types.ts';
 import { foldsCsv, learningCurveCsv, type TimingRow } from '../report/csv.ts';
 import { reportMarkdown } from '../report/markdown.ts';
 import type { LearningCurve } from '../report/model.ts';
-import type { State } from '../scheduler/types.ts';
+import type { TaskState } from '../scheduler/types.ts';
 import { networkOf } from '../train/network.ts';
 import { exportBest, type FeatureSource } from './best.ts';
 import { openMachine, type StudyInputs } from './context.ts';
@@ -28,7 +28,7 @@ export interface FinishOptions {
   readonly plan: Plan;
   readonly artifacts: ArtifactStore;
   readonly paths: StudyPaths;
-  readonly state: State;
+  readonly tasks: ReadonlyMap<string, TaskState>;
   /** With at least one trained trial. */
   readonly ranking: readonly RankedTrial[];
   readonly timings: readonly TimingRow[];
@@ -78,7 +78,7 @@ const allThere = (files: readonly WrittenFile[]): Promise<boolean> =>
   );
 
 async function writeAll(options: FinishOptions): Promise<void> {
-  const { config, inputs, plan, artifacts, paths, state, ranking, timings, note } = options;
+  const { config, inputs, plan, artifacts, paths, tasks, ranking, timings, note } = options;
   const { prepared } = inputs;
   const best = ranking.find(({ kind }) => kind === 'trained');
   const trial = plan.trials.find(({ id }) => id === best?.id);
@@ -134,9 +134,9 @@ async function writeAll(options: FinishOptions): Promise<void> {
       engines: [...new Set(timings.map((row) => row.engine))].filter((engine) => engine !== 'none'),
       noisefold: version,
       ranking,
-      failures: failuresOf(state.tasks),
+      failures: failuresOf(tasks),
       seconds: Object.fromEntries(timings.map((row) => [row.trial, row.seconds])),
-      corruption: [...state.tasks.values()].find(({ task }) => task.trial === best.id)?.result?.corruption ?? [],
+      corruption: [...tasks.values()].find(({ task }) => task.trial === best.id)?.result?.corruption ?? [],
       learningCurve: curves,
       data: {
         files: [config.data.train, config.data.test].flatMap((path) => (path === undefined ? [] : [shown(path)])),

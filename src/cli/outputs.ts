@@ -38,7 +38,9 @@ export async function writeTrial(
     await write('history.csv', historyCsv(result.history));
     await write('corruption.csv', corruptionCsv(result.corruption));
   }
-  if (result.checkpoint !== undefined) await writeCheckpointFiles(folder, await artifacts.get(result.checkpoint));
+  // The study may keep those of the best trials only.
+  if (result.checkpoint !== undefined && (await artifacts.has(result.checkpoint)))
+    await writeCheckpointFiles(folder, await artifacts.get(result.checkpoint));
 }
 
 /** Ranks what is done. Empty where nothing is. */
@@ -69,19 +71,6 @@ export function timingsOf(tasks: ReadonlyMap<string, TaskState>, transitions: re
       ? []
       : [{ trial: task.trial, attempts: attempt, worker: workers.get(task.id), seconds: result.seconds, engine: result.engine }],
   );
-}
-
-/**
- * Deletes what no task points at: a checkpoint whose worker was killed before it could say that it was there. Only while no task runs.
- * @param data the hash of the prepared data, which stays
- */
-export async function discardOrphans(
-  artifacts: ArtifactStore,
-  tasks: ReadonlyMap<string, TaskState>,
-  data: string,
-): Promise<void> {
-  const named = new Set([data, ...[...tasks.values()].flatMap(({ checkpoint }) => checkpoint?.hash ?? [])]);
-  for (const hash of await artifacts.list()) if (!named.has(hash)) await artifacts.delete(hash);
 }
 
 export const failuresOf = (tasks: ReadonlyMap<string, TaskState>): TrialFailure[] =>

@@ -2,18 +2,18 @@
 import { join, relative, resolve } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
-import { NoisefoldError } from '../base/errors.ts';
 import { canonicalJson } from '../base/json.ts';
-import { changesOf } from '../config/changes.ts';
-import { configHash, decisive } from '../config/parse.ts';
+import { configHash } from '../config/parse.ts';
 import type { SweepConfig } from '../config/types.ts';
+import { differenceOf } from '../coordinator/submit.ts';
+import type { Prepared } from '../dataset/prepare.ts';
 import { encodePrepared } from '../dataset/serialise.ts';
-import type { PreparedData } from '../dataset/types.ts';
 import { planStudy } from '../plan/plan.ts';
 import type { Plan } from '../plan/types.ts';
 import { openStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { makeOutputFolder } from './output-folder.ts';
+import { encodePreparedTable } from './prepared-table.ts';
 import { version } from './version.ts';
 
 /** Absolute paths of all that a study writes. */
@@ -47,8 +47,6 @@ export function shown(path: string): string {
   return from !== '' && from.length < path.length ? from : path;
 }
 
-const changesIn = (was: SweepConfig, is: SweepConfig): readonly string[] => changesOf(decisive(was), decisive(is));
-
 export interface OpenStudy {
   readonly store: Store;
   readonly artifacts: ArtifactStore;
@@ -61,7 +59,8 @@ export interface OpenStudy {
  * Opens the study in its folder, or makes it; one that is there may be given more trials. Throws CONFIG_CHANGED when the folder holds another
  * study of that name, STORE_LOCKED, OUTPUT_NOT_WRITABLE, DISK_FULL.
  */
-export async function openStudy(paths: StudyPaths, config: SweepConfig, data: PreparedData, nowMs: number): Promise<OpenStudy> {
+export async function openStudy(paths: StudyPaths, config: SweepConfig, prepared: Prepared, nowMs: number): Promise<OpenStudy> {
+  const { data } = prepared;
   // Planned before the folder exists: a plan that cannot be made leaves nothing behind.
   const fresh = planStudy(config, { layout: data.layout, rows: data.inputs.rows });
   await makeOutputFolder(paths.folder);
@@ -70,19 +69,15 @@ export async function openStudy(paths: StudyPaths, config: SweepConfig, data: Pr
   try {
     const known = store.study();
     const hash = configHash(config);
-    if (known !== undefined && (known.configHash !== hash || known.dataHash !== data.hash)) {
-      const changes = known.configHash === hash ? [] : changesIn(JSON.parse(known.config) as SweepConfig, config);
-      const what = known.configHash === hash ? 'other data (the tables have changed)' : 'another configuration';
-      const message = [`the study ${config.study} was started with ${what}`, ...changes].join('\n  ');
-      throw new NoisefoldError('CONFIG_CHANGED', message, {
-        where: shown(paths.folder),
-        hint: `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`,
-      });
-    }
+    const hint = `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`;
+    const hashes = { configHash: hash, dataHash: data.hash };
+    const difference = known && differenceOf(known, config, hashes, shown(paths.folder), hint);
+    if (difference !== undefined) throw difference;
     if (!(await artifacts.has(data.hash))) await artifacts.put(encodePrepared(data));
-    const row = { name: config.study, config: canonicalJson(config), configHash: hash, dataHash: data.hash, version };
-    if (known === undefined) store.create({ ...row, createdMs: nowMs }, fresh);
-    else store.extend({ ...row, createdMs: known.createdMs }, fresh);
+    const table = await artifacts.put(encodePreparedTable(prepared));
+    const row = { name: config.study, config: canonicalJson(config), ...hashes, data: [data.hash], table, version };
+    if (known === undefined) store.create({ ...row, status: 'running', createdMs: nowMs }, fresh);
+    else store.extend({ ...row, status: known.status, createdMs: known.createdMs }, fresh);
     return { store, artifacts, plan: store.plan(), resumed: known !== undefined };
   } catch (thrown) {
     store.close();

@@ -6,7 +6,7 @@ import type { SweepConfig, WorkersConfig } from '../config/types.ts';
 import { engineNames, type EngineName } from '../config/types.ts';
 import { leaderboard } from '../report/leaderboard.ts';
 import { isFinal, isOver } from '../scheduler/transitions.ts';
-import type { State, TaskState } from '../scheduler/types.ts';
+import type { TaskState } from '../scheduler/types.ts';
 import {
   atLeastOne,
   commandAgain,
@@ -19,8 +19,9 @@ import {
 import { createDisplay, paintOf, terminalOf } from './display.ts';
 import { finishStudy } from './finish.ts';
 import { fileLog } from './log.ts';
-import { discardOrphans, rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
-import { runStudy } from './run-study.ts';
+import { rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
+import { retain } from './retain.ts';
+import { runStudy, type EndedStudy } from './run-study.ts';
 import { openStudy, shown, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
 
 interface SweepArguments extends CommonArguments {
@@ -68,7 +69,7 @@ async function runSweep(args: SweepArguments): Promise<void> {
   const config: SweepConfig = { ...inputs.config, workers: workersOf(inputs.config.workers, args) };
   const { data } = inputs.prepared;
   const paths = studyPaths(args.output ?? config.output, config.study);
-  const study = await openStudy(paths, config, data, realClock.now());
+  const study = await openStudy(paths, config, inputs.prepared, realClock.now());
   const log = fileLog(paths.log, { process: 'sweep' });
   const { isTTY, colour } = terminalOf(process.stderr, process.env);
   const display = createDisplay({
@@ -83,14 +84,15 @@ async function runSweep(args: SweepArguments): Promise<void> {
       const over = study.store.tasks().every(isOver);
       display.note(over ? `This study is finished: ${shown(paths.folder)}` : `Going on with the study in ${shown(paths.folder)}`);
     }
-    const state = await runAndWriteTrials(config, inputs, study, paths, display, log);
+    const { state, interrupted } = await runAndWriteTrials(config, inputs, study, paths, display, log);
     display.close();
-    const ranking = rankingOf(study.plan, state.tasks, data.task);
-    const timings = timingsOf(state.tasks, study.store.transitions());
+    const tasks = new Map(state.tasks);
+    const ranking = rankingOf(study.plan, tasks, data.task);
+    const timings = timingsOf(tasks, study.store.transitions());
     await writeRanking(paths, ranking, timings);
-    await discardOrphans(study.artifacts, state.tasks, data.hash);
-    if (state.phase !== 'finished') {
-      const done = [...state.tasks.values()].filter(({ status }) => status === 'done').length;
+    await retain(paths, study, config, state);
+    if (interrupted || state.status !== 'finished') {
+      const done = state.tasks.count('done');
       throw new NoisefoldError(
         'INTERRUPTED',
         done === state.tasks.size
@@ -121,7 +123,7 @@ async function runSweep(args: SweepArguments): Promise<void> {
       plan: study.plan,
       artifacts: study.artifacts,
       paths,
-      state,
+      tasks,
       ranking,
       timings,
       note: (line) => display.note(line),
@@ -151,7 +153,7 @@ async function runAndWriteTrials(
   paths: StudyPaths,
   display: ReturnType<typeof createDisplay>,
   log: ReturnType<typeof fileLog>,
-): Promise<State> {
+): Promise<EndedStudy> {
   const { data } = inputs.prepared;
   const trials = new Map(study.plan.trials.map((trial) => [trial.id, trial]));
   const writes: Promise<void>[] = [];
@@ -166,7 +168,7 @@ async function runAndWriteTrials(
   const before = study.store.tasks();
   for (const task of before) if (isFinal(task.status)) write(task);
   const unfinished = before.filter((task) => !isOver(task));
-  const state = await runStudy({
+  const ended = await runStudy({
     config,
     data,
     study,
@@ -178,7 +180,7 @@ async function runAndWriteTrials(
   });
   await Promise.all(writes);
   if (failure !== undefined) throw failure;
-  return state;
+  return ended;
 }
 
 const workersOf = (config: WorkersConfig, { workers, threads, engine }: SweepArguments): WorkersConfig => ({

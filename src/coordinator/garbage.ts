@@ -27,14 +27,15 @@ export function createGarbage({ state, studies, collector, inFlight, isKept, log
   function isReferred(hash: string): boolean {
     // What a broken study's rows point at cannot be known.
     if (studies.broken.size > 0 || isKept(hash)) return true;
-    for (const one of inFlight()) if (one === hash) return true;
     let pointers = 0;
     for (const [name, { row }] of studies.open) {
       if (row.table === hash || row.dataHash === hash || row.data.includes(hash)) return true;
       pointers += state().studies.get(name)?.tasks.pointingAt(hash) ?? 0;
     }
     // Counted anew at every question: what a row has come to point at since counts.
-    return pointers > (released.get(hash) ?? 0);
+    if (pointers > (released.get(hash) ?? 0)) return true;
+    for (const one of inFlight()) if (one === hash) return true;
+    return false;
   }
 
   function allReleased(): Map<string, number> {

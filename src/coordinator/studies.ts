@@ -24,7 +24,7 @@ export function openStudyOf(store: Store): OpenStudy | undefined {
   const row = store.study();
   if (row === undefined) return undefined;
   // Keys that came later have their defaults.
-  const config = { checkpoints: defaults.checkpoints, ...(JSON.parse(row.config) as SweepConfig) };
+  const config = { checkpoints: defaults.checkpoints, ...(JSON.parse(row.config) as Omit<SweepConfig, 'checkpoints'>) };
   const plan = store.plan();
   const metric = config.data.target.task === 'binary' ? 'auc' : 'rmse';
   return { store, row, config, plan, metric, specOf: specsOf(row, config, plan) };
