@@ -48,7 +48,7 @@ module.exports = {
     {
       name: 'generated-code-stays-behind-the-codec',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(wire/[a-z-]*codec|engine/onnx/[a-z-]+|wire/generated/.*|engine/onnx/generated/.*)\\.' },
+      from: { path: '^src/', pathNot: '^src/(wire/[a-z-]*codec|engine/(onnx|tensorflow)/[a-z-]+|wire/generated/.*|engine/(onnx|tensorflow)/generated/.*)\\.' },
       to: { path: '/generated/' },
     },
     {
@@ -57,7 +57,7 @@ module.exports = {
       comment: 'only cli/ (and the task process, worker/task-process.ts) picks sqlite, zmq or an engine',
       from: { path: '^src/', pathNot: ['^src/cli/', '^src/worker/task-process\\.ts$', '^src/(store|wire|artifacts|engine)/'] },
       to: {
-        path: ['^src/store/sqlite', '^src/wire/zmq', '^src/artifacts/files', '^src/engine/(registry|onnx/|eager/)'],
+        path: ['^src/store/sqlite', '^src/wire/zmq', '^src/artifacts/files', '^src/engine/(registry|onnx/|tensorflow/|eager/)'],
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const generated = ['wire/generated', 'engine/onnx/generated'];
+const generated = ['wire/generated', 'engine/onnx/generated', 'engine/tensorflow/generated'];
 const stamp = 'dist/.sources';
 
 /** The hash of everything that the build reads. */

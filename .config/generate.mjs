@@ -9,6 +9,7 @@ const leftOut = ['--no-create', '--no-verify', '--no-delimited', '--no-convert',
 const targets = [
   { proto: 'proto/noisefold.proto', out: 'src/wire/generated/noisefold.js' },
   { proto: 'proto/onnx.proto', out: 'src/engine/onnx/generated/onnx.js' },
+  { proto: 'proto/tensorflow.proto', out: 'src/engine/tensorflow/generated/tensorflow.js' },
 ];
 for (const { proto, out } of targets) {
   if (!existsSync(proto)) continue;

@@ -1,8 +1,8 @@
 /**
- * Gram and ridge path at the widths of a small and of the reference model's features: ONNX Runtime's double products beside plain loops, and
- * scikit-learn's GridSearchCV on a table of the same size where there is a Python that has it.
+ * Ridge paths, in float64: ours beside scikit-learn's on the same machine, where there is a Python that has it.
  *
- * npm run bench -- ridge [--rounds 3] [--python PYTHON]
+ * npm run bench -- ridge [--rounds 3] [--python PYTHON]      20,000 rows, both ways to solve, the learning curve
+ * npm run bench -- ridge --rows 300000 [--python PYTHON]     so many rows of the reference network's 3,072 features, streamed
  */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -12,23 +12,33 @@ import { onnxLinearAlgebra } from '../src/engine/onnx/linear-algebra.ts';
 import { learningCurve } from '../src/ridge/curve.ts';
 import { createGramBlocks } from '../src/ridge/gram.ts';
 import { referenceLinearAlgebra } from '../src/ridge/reference.ts';
-import { fitPath } from '../src/ridge/solve.ts';
+import { fitAllPath, fitPath } from '../src/ridge/solve.ts';
 import type { LinearAlgebra } from '../src/ridge/types.ts';
+import { testTable } from '../test/ridge/tables.ts';
 import { type BenchOptions, figure, median, printHeading, printTable, ratio } from './measure.ts';
+import { streamedPath } from './ridge-stream.ts';
 
 const foldCount = 5;
-const alphas = Array.from({ length: 10 }, (_, i) => 10 ** ((i * 4) / 9));
+const alphas = Array.from({ length: 20 }, (_, i) => 10 ** ((i * 4) / 19));
 const rows = 20_000;
 
-interface Seconds {
-  readonly gram: number;
-  readonly solve: number;
+/** Wall clock, and the seconds of all cores together. */
+interface Timing {
+  readonly seconds: number;
+  readonly coreSeconds: number;
 }
 
-interface Contender {
-  readonly name: string;
-  readonly run: () => Promise<Seconds>;
+async function timed(work: () => Promise<unknown>): Promise<Timing> {
+  const [started, before] = [performance.now(), process.cpuUsage()];
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return { seconds: (performance.now() - started) / 1e3, coreSeconds: (user + system) / 1e6 };
 }
+
+const middle = (timings: readonly Timing[]): Timing => ({
+  seconds: median(timings.map(({ seconds }) => seconds)),
+  coreSeconds: median(timings.map(({ coreSeconds }) => coreSeconds)),
+});
 
 interface BenchTable {
   readonly width: number;
@@ -44,18 +54,31 @@ function tableOf(width: number): BenchTable {
 }
 
 /** The Grams of all rows, then every fold and alpha. */
-async function path({ width, features, target }: BenchTable, linearAlgebra: LinearAlgebra): Promise<Seconds> {
-  const started = performance.now();
+async function path(
+  { width, features, target }: BenchTable,
+  linearAlgebra: LinearAlgebra,
+): Promise<{ gram: Timing; solve: Timing }> {
   const grams = createGramBlocks(foldCount, width, linearAlgebra);
-  await grams.accumulate(
-    features,
-    target,
-    Int32Array.from(target, (_, row) => row % foldCount),
-  );
+  const folds = Int32Array.from(target, (_, row) => row % foldCount);
+  const gram = await timed(() => grams.accumulate(features, target, folds));
   const blocks = await grams.finish();
-  const accumulated = performance.now();
-  await fitPath(blocks, linearAlgebra, alphas);
-  return { gram: (accumulated - started) / 1e3, solve: (performance.now() - accumulated) / 1e3 };
+  return { gram, solve: await timed(() => fitPath(blocks, linearAlgebra, alphas)) };
+}
+
+/** One training set, every alpha: by the reduction to band form, and one Cholesky factor after the other. They take turns. */
+async function bothWays(table: BenchTable, linearAlgebra: LinearAlgebra, rounds: number): Promise<Timing[]> {
+  const grams = createGramBlocks(1, table.width, linearAlgebra);
+  await grams.accumulate(table.features, table.target, new Int32Array(rows));
+  const blocks = await grams.finish();
+  const ways = [
+    () => fitAllPath(blocks, linearAlgebra, alphas),
+    async () => {
+      for (const alpha of alphas) await fitAllPath(blocks, linearAlgebra, [alpha]);
+    },
+  ];
+  const times = ways.map((): Timing[] => []);
+  for (let round = 0; round < rounds; round++) for (const [i, way] of ways.entries()) times[i]?.push(await timed(way));
+  return times.map(middle);
 }
 
 async function curveSeconds(
@@ -63,63 +86,130 @@ async function curveSeconds(
   labels: number,
   linearAlgebra: LinearAlgebra,
 ): Promise<number> {
-  const started = performance.now();
   const read = (picks: Uint32Array): Promise<Float32Array> => {
     const picked = new Float32Array(picks.length * width);
     picks.forEach((row, i) => picked.set(features.subarray(row * width, (row + 1) * width), i * width));
     return Promise.resolve(picked);
   };
   const request = { labels: [labels], draws: 1, seed: 1, alphas, task: 'regression', linearAlgebra } as const;
-  await learningCurve({ ...request, features: { width, read }, target });
-  return (performance.now() - started) / 1e3;
+  const { seconds } = await timed(() => learningCurve({ ...request, features: { width, read }, target }));
+  return seconds;
 }
 
-/** Fits every fold and alpha anew, with LAPACK on all cores. Its data are numpy's own, of the same shape. */
-function sklearn(python: string, width: number): Promise<Seconds> {
+/** scikit-learn, with LAPACK on all cores. Its data are numpy's own, of the same shape. */
+function sklearn(python: string, mode: string, ...numbers: readonly number[]): unknown {
   const script = fileURLToPath(new URL('ridge.py', import.meta.url));
-  const args = [script, 'time', String(rows), String(width), String(alphas.length)];
-  const { seconds } = JSON.parse(execFileSync(python, args, { encoding: 'utf8' })) as { seconds: number };
-  return Promise.resolve({ gram: 0, solve: seconds });
+  return JSON.parse(execFileSync(python, [script, mode, ...numbers.map(String)], { encoding: 'utf8' }));
 }
 
-export async function main({ rounds = 3, python }: BenchOptions = {}): Promise<void> {
-  const threads = availableParallelism();
-  const onnx = onnxLinearAlgebra({ threads });
+/** What GridSearchCV would take at `allRows` rows: a fit costs a + b rows, seen at two sizes; predictions are left out, in its favour. */
+function extrapolated(python: string, allRows: number, width: number): Timing {
+  const sizes = [8000, 24_000] as const;
+  // The first fit also loads the libraries.
+  const [, small, large] = sklearn(python, 'fit', width, sizes[0], ...sizes) as readonly Timing[];
+  const at = (of: (timing: Timing) => number): number => {
+    const [a, b] = [of(small as Timing), of(large as Timing)];
+    const training = (allRows * (foldCount - 1)) / foldCount;
+    return foldCount * alphas.length * (a + ((b - a) / (sizes[1] - sizes[0])) * (training - sizes[0]));
+  };
+  return { seconds: at(({ seconds }) => seconds), coreSeconds: at(({ coreSeconds }) => coreSeconds) };
+}
+
+/** The largest relative difference of held-out RMSE to scikit-learn's, over folds and alphas. */
+async function disagreement(python: string, linearAlgebra: LinearAlgebra): Promise<number> {
+  const table = testTable('plain', 3000, 400, 1);
+  const folds = Int32Array.from({ length: table.rows }, (_, row) => row % foldCount);
+  const grams = createGramBlocks(foldCount, table.width, linearAlgebra);
+  await grams.accumulate(table.features, table.target, folds);
+  const { folds: own } = await fitPath(await grams.finish(), linearAlgebra, alphas);
+  const theirs = sklearn(python, 'errors', table.rows, table.width, ...alphas) as readonly number[][];
+  return Math.max(...theirs.flatMap((errors, f) => errors.map((rmse, a) => Math.abs((own[f]?.rmse[a] ?? NaN) / rmse - 1))));
+}
+
+export async function main({ rounds = 3, rows: allRows, python }: BenchOptions = {}): Promise<void> {
+  const onnx = onnxLinearAlgebra({ threads: availableParallelism() });
+  if (allRows !== undefined) await atScale(allRows, onnx, python);
+  else await sideBySide(rounds, onnx, python);
+}
+
+async function atScale(allRows: number, onnx: LinearAlgebra, python: string | undefined): Promise<void> {
+  const width = 3072;
+  printHeading(
+    `${allRows.toLocaleString('en')} rows of ${width} features, ${foldCount} folds x ${alphas.length} alphas, no feature file.`,
+    ['onnxruntime-node'],
+  );
+  const results: [string, Timing][] = [];
+  const { peakMb, idleMb } = await streamedPath({ rows: allRows, foldCount, alphas, linearAlgebra: onnx }, async (name, work) => {
+    results.push([name, await timed(work)]);
+  });
+  const of = (...names: string[]): number =>
+    results.reduce((sum, [name, { seconds }]) => sum + (names.includes(name) ? seconds : 0), 0);
+  printTable(
+    ['part', 'seconds', 'core seconds'],
+    results.map(([name, { seconds, coreSeconds }]) => [name, figure(seconds), figure(coreSeconds)]),
+  );
+  const all = of('two passes and the path');
+  console.log(`${figure(allRows / all)} rows/s in all; ${figure(peakMb)} MB at the peak, ${figure(idleMb)} MB before`);
+  if (python === undefined) return;
+  const theirs = extrapolated(python, allRows, width);
+  const own = results.find(([name]) => name === 'two passes and the path')?.[1];
+  console.log(
+    `GridSearchCV(Ridge), extrapolated: ${figure(theirs.seconds)} s, ${figure(theirs.coreSeconds)} core seconds; ` +
+      `${ratio(theirs.seconds / all)} ours, ${ratio(theirs.coreSeconds / (own?.coreSeconds ?? NaN))} in core seconds`,
+  );
+}
+
+async function sideBySide(rounds: number, onnx: LinearAlgebra, python: string | undefined): Promise<void> {
   printHeading(`Ridge on ${rows.toLocaleString('en')} rows, ${foldCount} folds x ${alphas.length} alphas, in float64.`, [
     'onnxruntime-node',
   ]);
   const results: string[][] = [];
+  const ways: string[][] = [];
   const curves: string[][] = [];
   for (const width of [768, 3072]) {
     const table = tableOf(width);
-    const contenders: Contender[] = [{ name: `onnx, ${threads} threads`, run: () => path(table, onnx) }];
+    const times: { gram: Timing; solve: Timing }[] = [];
+    for (let round = 0; round < rounds; round++) times.push(await path(table, onnx));
+    const [gram, solve] = [middle(times.map((each) => each.gram)), middle(times.map((each) => each.solve))];
+    const ours = gram.seconds + solve.seconds;
+    // As a full product, 2 rows width^2, so that the figure compares with a Gemm's; only one triangle is computed.
+    const rate = (2 * rows * width * width) / gram.seconds / 1e9;
+    results.push([String(width), 'ours', ...[gram.seconds, rate, solve.seconds, ours].map(figure), ratio(1)]);
+    const other = (name: string, { seconds }: Timing): void =>
+      void results.push(['', name, '-', '-', '-', figure(seconds), ratio(seconds / ours)]);
     // Only where they end in about half a minute.
     if (width < 1000) {
-      contenders.push({ name: 'plain loops', run: () => path(table, referenceLinearAlgebra) });
-      if (python !== undefined) contenders.push({ name: 'GridSearchCV', run: () => sklearn(python, width) });
+      const { gram: slowGram, solve: slowSolve } = await path(table, referenceLinearAlgebra);
+      other('plain loops', { seconds: slowGram.seconds + slowSolve.seconds, coreSeconds: 0 });
     }
-    const times = contenders.map((): Seconds[] => []);
-    for (let round = 0; round < (width < 1000 ? rounds : 1); round++)
-      for (const [i, { run }] of contenders.entries()) times[i]?.push(await run());
-    const seconds = times.map((own) => ({
-      gram: median(own.map(({ gram }) => gram)),
-      solve: median(own.map(({ solve }) => solve)),
-      all: median(own.map(({ gram, solve }) => gram + solve)),
-    }));
-    const ours = seconds[0]?.all ?? NaN;
-    for (const [i, { name }] of contenders.entries()) {
-      const { gram = NaN, solve = NaN, all = NaN } = seconds[i] ?? {};
-      // As a full product, 2 rows width^2, so that the figure compares with a Gemm's; only one triangle is computed.
-      const parts = gram > 0 ? [figure(gram), figure((2 * rows * width * width) / gram / 1e9), figure(solve)] : ['-', '-', '-'];
-      results.push([i === 0 ? String(width) : '', name, ...parts, figure(all), ratio(all / ours)]);
+    if (python !== undefined) {
+      if (width < 1000) other('GridSearchCV', sklearn(python, 'time', rows, width, alphas.length) as Timing);
+      other('GridSearchCV, extrapolated', extrapolated(python, rows, width));
+      if (width < 1000) other('RidgeCV (leave one out)', sklearn(python, 'gcv', rows, width, alphas.length) as Timing);
     }
-    for (const labels of [200, 1000, 4000]) {
-      const own: number[] = [];
-      for (let round = 0; round < (width < 1000 ? rounds : 1); round++) own.push(await curveSeconds(table, labels, onnx));
-      curves.push([String(width), labels.toLocaleString('en'), figure(median(own))]);
-    }
+    const [band, cholesky] = await bothWays(table, onnx, rounds);
+    for (const [name, timing] of [
+      ['one reduction to band form', band] as const,
+      ['a Cholesky factor an alpha', cholesky] as const,
+    ])
+      if (timing && band)
+        ways.push([
+          String(width),
+          name,
+          figure(timing.seconds),
+          figure(timing.coreSeconds),
+          ratio(timing.seconds / band.seconds),
+        ]);
+    for (const labels of [200, 1000, 4000])
+      curves.push([String(width), labels.toLocaleString('en'), figure(await curveSeconds(table, labels, onnx))]);
   }
   printTable(['features', 'by', 'Gram s', 'Gram GFLOP/s', 'folds x alphas s', 'all s', 'time, ours = 1'], results);
+  if (python !== undefined)
+    console.log(
+      `Held-out RMSE, 3,000 x 400: at most ${(await disagreement(python, onnx)).toExponential(1)} from scikit-learn's.\n`,
+    );
+  console.log(`One training set, ${alphas.length} alphas:`);
+  printTable(['features', 'by', 'seconds', 'core seconds', 'time, band = 1'], ways);
   console.log('One draw of the learning curve, alpha chosen by cross-validation within the labels:');
   printTable(['features', 'labels', 'seconds'], curves);
 }

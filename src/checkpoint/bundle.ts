@@ -7,21 +7,25 @@
  *     model.safetensors   the weights, under the names of the reference's state_dict
  *     ridge.safetensors   the regression on the features: `weights` [features] and `intercept` [1], float64
  *
+ * Of an inductive study it has one network a fold: then `fold-0/`, `fold-1/`, ... hold a preprocessor.json and a model.safetensors each, and
+ * bundle.json tells how their features are put together (version 2 of the format).
+ *
  * The manifest is taken away first and written last, so a folder with a manifest is a whole bundle.
  */
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { NoisefoldError } from '../base/errors.ts';
 import { sha256 } from '../base/hash.ts';
 import { canonicalJson } from '../base/json.ts';
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from '../base/safetensors.ts';
-import type { TargetConfig, TrialConfig } from '../config/types.ts';
+import type { FoldFeatures, TargetConfig, TrialConfig } from '../config/types.ts';
 import type { Preprocessor } from '../dataset/encode.ts';
 import { offsets, parameterSpecs } from '../model/parameters.ts';
 import type { NetworkSpec } from '../model/types.ts';
 import { writeFileDurably } from './files.ts';
 
-export const bundleVersion = 1;
+/** By the number of networks: one, or one a fold. */
+export const bundleVersions = { one: 1, folds: 2 } as const;
 
 /** What bundle.json holds. */
 export interface BundleDescription {
@@ -34,7 +38,6 @@ export interface BundleDescription {
   /** Hash of the prepared data that it was trained on. */
   readonly data: string;
   readonly config: TrialConfig;
-  readonly network: NetworkSpec;
   /** `levels`: what 0 and 1 of a binary target are called. */
   readonly target: TargetConfig & { readonly levels?: readonly [zero: string, one: string] };
   /** The column that identifies a row. */
@@ -44,10 +47,19 @@ export interface BundleDescription {
   readonly ridge: { readonly alpha: number };
 }
 
-export interface ModelBundle extends BundleDescription {
+/** A network with the encoding of its inputs. */
+export interface BundleMember {
   readonly preprocessor: Preprocessor;
+  readonly network: NetworkSpec;
   /** The flat vector in the layout of model/parameters.ts. */
   readonly weights: Float32Array;
+}
+
+export interface ModelBundle extends BundleDescription {
+  /** One, or one a fold. */
+  readonly members: readonly BundleMember[];
+  /** How the features of several members become a row's. */
+  readonly combine: FoldFeatures;
   /** [features + 1], the intercept last. */
   readonly ridgeWeights: Float64Array;
 }
@@ -58,17 +70,32 @@ interface Manifest {
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 }
 
-const fileNames = ['bundle.json', 'preprocessor.json', 'model.safetensors', 'ridge.safetensors'] as const;
-type FileName = (typeof fileNames)[number];
+/** What bundle.json says of the networks. */
+type Networks =
+  | { readonly network: NetworkSpec }
+  | { readonly folds: { readonly combine: FoldFeatures; readonly networks: readonly NetworkSpec[] } };
+
+const memberFolder = (member: number, members: number): string => (members === 1 ? '' : `fold-${member}/`);
 
 /** Writes the bundle into a folder, which is made if need be; other files in it are left alone. */
 export async function writeBundle(folder: string, bundle: ModelBundle): Promise<void> {
-  const { preprocessor, weights, ridgeWeights, ...description } = bundle;
+  const { members, combine, ridgeWeights, ...description } = bundle;
+  const [first] = members;
+  if (first === undefined) throw new NoisefoldError('INTERNAL', 'a bundle without a network');
+  const networks: Networks =
+    members.length === 1 ? { network: first.network } : { folds: { combine, networks: members.map(({ network }) => network) } };
   const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${canonicalJson(value, 2)}\n`);
-  const files: Record<FileName, Uint8Array> = {
-    'bundle.json': json(description satisfies BundleDescription),
-    'preprocessor.json': json(preprocessor),
-    'model.safetensors': encodeSafetensors(namedTensors(bundle.network, weights), { format: 'pt' }),
+  const files: Readonly<Record<string, Uint8Array>> = {
+    'bundle.json': json({ ...(description satisfies BundleDescription), ...networks }),
+    ...Object.fromEntries(
+      members.flatMap(({ preprocessor, network, weights }, i) => {
+        const folder = memberFolder(i, members.length);
+        return [
+          [`${folder}preprocessor.json`, json(preprocessor)],
+          [`${folder}model.safetensors`, encodeSafetensors(namedTensors(network, weights), { format: 'pt' })],
+        ] as const;
+      }),
+    ),
     'ridge.safetensors': encodeSafetensors({
       weights: { dtype: 'F64', shape: [ridgeWeights.length - 1], data: ridgeWeights.subarray(0, -1) },
       intercept: { dtype: 'F64', shape: [1], data: ridgeWeights.subarray(-1) },
@@ -76,12 +103,17 @@ export async function writeBundle(folder: string, bundle: ModelBundle): Promise<
   };
   const manifest: Manifest = {
     format: 'noisefold-bundle',
-    version: bundleVersion,
-    files: Object.fromEntries(fileNames.map((name) => [name, { bytes: files[name].length, sha256: sha256(files[name]) }])),
+    version: members.length === 1 ? bundleVersions.one : bundleVersions.folds,
+    files: Object.fromEntries(
+      Object.entries(files).map(([name, bytes]) => [name, { bytes: bytes.length, sha256: sha256(bytes) }]),
+    ),
   };
   await mkdir(folder, { recursive: true });
   await rm(join(folder, 'manifest.json'), { force: true });
-  for (const name of fileNames) await writeFileDurably(join(folder, name), files[name]);
+  for (const [name, bytes] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFileDurably(join(folder, name), bytes);
+  }
   await writeFileDurably(join(folder, 'manifest.json'), json(manifest));
 }
 
@@ -91,7 +123,7 @@ export async function writeBundle(folder: string, bundle: ModelBundle): Promise<
  */
 export async function readBundle(folder: string): Promise<ModelBundle> {
   const { files } = await readManifest(folder);
-  const read = async (name: FileName): Promise<Uint8Array> => {
+  const read = async (name: string): Promise<Uint8Array> => {
     const where = join(folder, name);
     const bytes = await readFile(where).catch((cause: unknown) => {
       throw corrupt('the file is not there', where, cause);
@@ -99,13 +131,26 @@ export async function readBundle(folder: string): Promise<ModelBundle> {
     if (files[name]?.sha256 !== sha256(bytes)) throw corrupt('the bytes are not those that the manifest names', where);
     return bytes;
   };
-  const json = async (name: FileName): Promise<unknown> => JSON.parse(new TextDecoder().decode(await read(name)));
-  const description = (await json('bundle.json')) as BundleDescription;
+  const json = async (name: string): Promise<unknown> => JSON.parse(new TextDecoder().decode(await read(name)));
+  const { network, folds, ...description } = (await json('bundle.json')) as BundleDescription & {
+    readonly network?: NetworkSpec;
+    readonly folds?: Extract<Networks, { readonly folds: unknown }>['folds'];
+  };
+  const networks = folds?.networks ?? (network === undefined ? [] : [network]);
+  const members: BundleMember[] = [];
+  for (const [i, own] of networks.entries()) {
+    const part = memberFolder(i, networks.length);
+    members.push({
+      network: own,
+      preprocessor: (await json(`${part}preprocessor.json`)) as Preprocessor,
+      weights: flatWeights(own, decodeSafetensors(await read(`${part}model.safetensors`)).tensors, join(folder, part)),
+    });
+  }
   const ridge = decodeSafetensors(await read('ridge.safetensors')).tensors;
   return {
     ...description,
-    preprocessor: (await json('preprocessor.json')) as Preprocessor,
-    weights: flatWeights(description.network, decodeSafetensors(await read('model.safetensors')).tensors, folder),
+    members,
+    combine: folds?.combine ?? 'concatenate',
     ridgeWeights: Float64Array.of(...float64(ridge, 'weights', folder), ...float64(ridge, 'intercept', folder)),
   };
 }
@@ -133,13 +178,13 @@ async function readManifest(folder: string): Promise<Manifest> {
     });
   if (format !== 'noisefold-bundle' || typeof version !== 'number' || typeof files !== 'object')
     throw corrupt('it is not the manifest of a model bundle', where);
-  if (version !== bundleVersion)
+  if (version !== bundleVersions.one && version !== bundleVersions.folds)
     throw new NoisefoldError(
       'CHECKPOINT_MISMATCH',
-      `the bundle has version ${version}; this noisefold reads version ${bundleVersion}`,
+      `the bundle has version ${version}; this noisefold reads versions ${bundleVersions.one} and ${bundleVersions.folds}`,
       {
         where,
-        hint: version > bundleVersion ? 'Use the noisefold that wrote it, or a newer one.' : 'Export it again.',
+        hint: version > bundleVersions.folds ? 'Use the noisefold that wrote it, or a newer one.' : 'Export it again.',
       },
     );
   return { format, version, files };

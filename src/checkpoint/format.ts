@@ -1,6 +1,7 @@
 /**
  * A checkpoint as bytes: safetensors with the weights under their state_dict names, Adam's moments as `adam.first.<name>` and
- * `adam.second.<name>`, and one metadata entry, `noisefold`, of canonical JSON. Equal checkpoints are equal bytes.
+ * `adam.second.<name>`, where weights are averaged those of the last epochs' ends as `recent.<i>.<name>`, and one metadata entry,
+ * `noisefold`, of canonical JSON. Equal checkpoints are equal bytes.
  */
 import { z } from 'zod';
 import { NoisefoldError } from '../base/errors.ts';
@@ -10,6 +11,7 @@ import type { TrainingState } from '../engine/engine.ts';
 import { offsets, parameterCount, parameterSpecs } from '../model/parameters.ts';
 import type { NetworkSpec } from '../model/types.ts';
 import type { HistoryRow } from '../train/types.ts';
+import type { RecentWeights } from './averaging.ts';
 
 /** Everything needed to go on training, or to use the weights. */
 export interface Checkpoint {
@@ -17,8 +19,10 @@ export interface Checkpoint {
   readonly network: NetworkSpec;
   /** The study's seed. */
   readonly seed: number;
-  /** Hash of the prepared data set. */
+  /** Hash of what it was trained on: see trainingHash. */
   readonly data: string;
+  /** For averaging; see averaging.ts. */
+  readonly recent: RecentWeights;
   readonly history: readonly HistoryRow[];
   /** What else the writer wants back: a cursor, a configuration. */
   readonly extra?: Json;
@@ -31,6 +35,8 @@ const vectors = [
   { key: 'firstMoment', prefix: 'adam.first.' },
   { key: 'secondMoment', prefix: 'adam.second.' },
 ] as const;
+
+const recentPrefix = (i: number): string => `recent.${i}.`;
 
 const count = z.int().min(0);
 const networkSchema = z.strictObject({
@@ -60,21 +66,26 @@ const metadataSchema = z.object({
   history: z.array(
     z.object({ epoch: z.number(), step: z.number(), loss: z.number(), learningRate: z.number(), corruption: z.number() }),
   ) satisfies z.ZodType<HistoryRow[]>,
+  recent: count.optional(),
   extra: z.json().optional(),
 });
 
 /** The checkpoint's bytes. Throws a RangeError if a vector of the state does not fit the network or the history holds NaN. */
-export function encodeCheckpoint({ state, network, seed, data, history, extra }: Checkpoint): Uint8Array<ArrayBuffer> {
+export function encodeCheckpoint({ state, recent, network, seed, data, history, extra }: Checkpoint): Uint8Array<ArrayBuffer> {
   const slices = offsets(parameterSpecs(network));
   const total = parameterCount(network);
   const tensors: Record<string, SafeTensor> = {};
-  for (const { key, prefix } of vectors) {
-    if (state[key].length !== total)
-      throw new RangeError(`encodeCheckpoint: ${key} has ${state[key].length} numbers, not ${total}`);
+  const all = [
+    ...vectors.map(({ key, prefix }) => ({ key, prefix, vector: state[key] })),
+    ...recent.map((vector, i) => ({ key: recentPrefix(i), prefix: recentPrefix(i), vector })),
+  ];
+  for (const { key, prefix, vector } of all) {
+    if (vector.length !== total) throw new RangeError(`encodeCheckpoint: ${key} has ${vector.length} numbers, not ${total}`);
     for (const { name, shape, offset, size } of slices)
-      tensors[prefix + name] = { dtype: 'F32', shape, data: state[key].subarray(offset, offset + size) };
+      tensors[prefix + name] = { dtype: 'F32', shape, data: vector.subarray(offset, offset + size) };
   }
-  const metadata = canonicalJson({ version, step: state.step, network, seed, data, history, extra });
+  const recents = recent.length === 0 ? undefined : recent.length;
+  const metadata = canonicalJson({ version, step: state.step, network, seed, data, history, recent: recents, extra });
   return encodeSafetensors(tensors, { noisefold: metadata });
 }
 
@@ -84,7 +95,7 @@ export function encodeCheckpoint({ state, network, seed, data, history, extra }:
  */
 export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(bytes);
-  const { step, network, seed, data, history, extra } = parseMetadata(metadata['noisefold']);
+  const { step, network, seed, data, history, recent: recents = 0, extra } = parseMetadata(metadata['noisefold']);
   const slices = offsets(specsOf(network));
   const unread = new Set(Object.keys(tensors));
   const read = (prefix: string): Float32Array => {
@@ -102,9 +113,10 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
     return flat;
   };
   const state = { step, weights: read(''), firstMoment: read('adam.first.'), secondMoment: read('adam.second.') };
+  const recent = Array.from({ length: recents }, (_, i) => read(recentPrefix(i)));
   const [stranger] = unread;
   if (stranger !== undefined) throw corrupt(`there is a tensor ${stranger} that its network does not have`);
-  return { state, network, seed, data, history, ...(extra === undefined ? {} : { extra }) };
+  return { state, recent, network, seed, data, history, ...(extra === undefined ? {} : { extra }) };
 }
 
 /** Throws CHECKPOINT_MISMATCH unless training that is described by `expected` can go on from the checkpoint. */

@@ -7,16 +7,14 @@ import { thousands } from '../base/units.ts';
 import { type ModelBundle, writeBundle } from '../checkpoint/bundle.ts';
 import type { SweepConfig, TrialConfig } from '../config/types.ts';
 import type { Prepared } from '../dataset/prepare.ts';
+import { dataHash, encodings, inputsOf } from '../dataset/study-data.ts';
 import { inverseTarget } from '../dataset/target.ts';
 import { openCsv, openNpy, openParquet, type RowIds, type RowWriter } from '../dataset/write.ts';
 import type { Engine } from '../engine/engine.ts';
-import { featureWidth } from '../model/parameters.ts';
-import type { NetworkSpec } from '../model/types.ts';
 import { createGramBlocks } from '../ridge/gram.ts';
 import { fitAll, predict, type RidgeWeights } from '../ridge/solve.ts';
 import type { LinearAlgebra } from '../ridge/types.ts';
-import { type FeatureBlock, streamFeatures } from '../train/features.ts';
-import { featureLayers, networkOf } from '../train/network.ts';
+import { combinedAlpha, type FeatureSource, featuresOf, type Member, widthOf } from '../train/ensemble.ts';
 import { rowIds } from './context.ts';
 import { shown } from './study-folder.ts';
 import { version } from './version.ts';
@@ -26,8 +24,13 @@ export interface BestOptions {
   readonly folder: string;
   readonly sweep: SweepConfig;
   readonly prepared: Prepared;
-  /** The trial's id, configuration, final weights (flat), and the alpha to refit with. */
-  readonly trial: { readonly id: string; readonly config: TrialConfig; readonly weights: Float32Array; readonly alpha: number };
+  /** The trial's id and configuration, its networks (one, or one a fold), and the alpha that was best for one of them. */
+  readonly trial: {
+    readonly id: string;
+    readonly config: TrialConfig;
+    readonly members: readonly Member[];
+    readonly alpha: number;
+  };
   readonly engine: Engine;
   readonly linearAlgebra: LinearAlgebra;
   readonly log: Log;
@@ -42,30 +45,6 @@ export interface BestFiles {
   readonly predictions?: string;
 }
 
-/** A trained network as a source of features. */
-export interface FeatureSource {
-  readonly engine: Engine;
-  readonly network: NetworkSpec;
-  readonly config: Pick<TrialConfig, 'features'>;
-  readonly weights: Float32Array;
-}
-
-export const widthOf = ({ network, config }: Pick<FeatureSource, 'network' | 'config'>): number =>
-  featureWidth(network, featureLayers(config.features, network)) +
-  (config.features.inputs ? network.binary + network.numerical : 0);
-
-export function featuresOf({ engine, network, config, weights }: FeatureSource, inputs: Matrix32): AsyncIterable<FeatureBlock> {
-  const { features } = config;
-  return streamFeatures({
-    engine,
-    network,
-    weights,
-    layers: featureLayers(features, network),
-    inputs,
-    withInputs: features.inputs,
-  });
-}
-
 /**
  * Writes bundle, features.npy, features.parquet (ids first; train rows, then test rows) and predictions.csv. Ridge is refitted on all labelled
  * rows in the pass that writes the features; a second pass predicts the others. Throws RIDGE_SINGULAR, DISK_FULL's cause, and what the engine throws.
@@ -73,18 +52,20 @@ export function featuresOf({ engine, network, config, weights }: FeatureSource, 
 export async function exportBest(options: BestOptions): Promise<BestFiles> {
   const { folder, sweep, prepared, trial, engine, linearAlgebra, log } = options;
   const { data } = prepared;
+  const inputs = inputsOf(prepared);
   const source: FeatureSource = {
     engine,
-    network: networkOf(data.layout, trial.config),
-    config: trial.config,
-    weights: trial.weights,
+    features: trial.config.features,
+    combine: sweep.features.folds,
+    members: trial.members,
   };
+  const alpha = combinedAlpha(trial.alpha, source);
   const ids = rowIds(sweep.data.id, prepared.ids);
   const files = { bundle: folder, npy: join(folder, 'features.npy'), parquet: join(folder, 'features.parquet') };
   log.log('info', `Writing ${thousands(data.inputs.rows)} rows of ${thousands(widthOf(source))} features to ${shown(folder)}`);
 
-  const ridgeWeights = await writeFeatures(source, data, files, ids, { linearAlgebra, alpha: trial.alpha });
-  await writeBundle(folder, bundleOf(sweep, prepared, trial, source.network, ridgeWeights));
+  const ridgeWeights = await writeFeatures(source, inputs, data, files, ids, { linearAlgebra, alpha });
+  await writeBundle(folder, bundleOf(sweep, prepared, trial.id, trial.config, source, alpha, ridgeWeights));
 
   const predictions = join(folder, 'predictions.csv');
   const unlabelled = Uint32Array.from(data.target.keys()).filter((row) => Number.isNaN(data.target[row]));
@@ -92,7 +73,11 @@ export async function exportBest(options: BestOptions): Promise<BestFiles> {
     await rm(predictions, { force: true });
     return files;
   }
-  const scores = await predictRows(source, ridgeWeights, rowsOf(data.inputs, unlabelled));
+  const scores = await predictRows(
+    source,
+    ridgeWeights,
+    inputs.map((own) => rowsOf(own, unlabelled)),
+  );
   await writePredictions(
     predictions,
     ids.name,
@@ -106,7 +91,8 @@ export async function exportBest(options: BestOptions): Promise<BestFiles> {
 /** One pass over all rows: both files, and ridge on the labelled ones. */
 async function writeFeatures(
   source: FeatureSource,
-  { inputs, target, folds }: Prepared['data'],
+  inputs: readonly Matrix32[],
+  { target, folds }: Prepared['data'],
   files: { readonly npy: string; readonly parquet: string },
   ids: RowIds,
   { linearAlgebra, alpha }: { readonly linearAlgebra: LinearAlgebra; readonly alpha: number },
@@ -114,7 +100,7 @@ async function writeFeatures(
   const width = widthOf(source);
   const writers: RowWriter[] = [];
   try {
-    writers.push(await openNpy(files.npy, inputs.rows, width));
+    writers.push(await openNpy(files.npy, target.length, width));
     writers.push(await openParquet(files.parquet, ids, width));
     const grams = createGramBlocks(1, width, linearAlgebra);
     const together = folds.map((fold) => Math.min(fold, 0));
@@ -130,9 +116,13 @@ async function writeFeatures(
   }
 }
 
-/** Ridge scores of every row, in the transformed unit. */
-export async function predictRows(source: FeatureSource, weights: RidgeWeights, inputs: Matrix32): Promise<Float64Array> {
-  const scores = new Float64Array(inputs.rows);
+/** Ridge scores of every row, in the transformed unit. `inputs`: the rows in the encoding of each network. */
+export async function predictRows(
+  source: FeatureSource,
+  weights: RidgeWeights,
+  inputs: readonly Matrix32[],
+): Promise<Float64Array> {
+  const scores = new Float64Array(inputs[0]?.rows ?? 0);
   for await (const { start, rows, features } of featuresOf(source, inputs)) scores.set(predict(weights, features, rows), start);
   return scores;
 }
@@ -165,25 +155,29 @@ export async function writePredictions(
 
 function bundleOf(
   { study, seed, data: { id, missing, delimiter } }: SweepConfig,
-  { data, preprocessor, target }: Prepared,
-  trial: BestOptions['trial'],
-  network: NetworkSpec,
+  prepared: Prepared,
+  trial: string,
+  config: TrialConfig,
+  { combine, members }: FeatureSource,
+  alpha: number,
   ridgeWeights: RidgeWeights,
 ): ModelBundle {
   return {
     noisefold: version,
     study,
     seed,
-    trial: trial.id,
-    data: data.hash,
-    config: trial.config,
-    network,
-    target,
+    trial,
+    data: dataHash(prepared),
+    config,
+    target: prepared.target,
     ...(id === undefined ? {} : { id }),
     reading: { missing, ...(delimiter === undefined ? {} : { delimiter }) },
-    ridge: { alpha: trial.alpha },
-    preprocessor,
-    weights: trial.weights,
+    ridge: { alpha },
+    members: encodings(prepared).flatMap(({ preprocessor }, i) => {
+      const member = members[i];
+      return member === undefined ? [] : [{ preprocessor, ...member }];
+    }),
+    combine: members.length === 1 ? 'concatenate' : combine,
     ridgeWeights,
   };
 }

@@ -107,7 +107,12 @@ export async function loadData(config: SweepConfig, given: GivenConfig, log: Log
   const tables = await readTables(config.data);
   const { train, test } = tables;
   checkTables(given, config, { columns: train.columns.map(({ name }) => name), rows: train.rows + (test?.rows ?? 0) });
-  const prepared = prepareData(tables, { data: config.data, folds: config.ridge.folds, seed: config.seed });
+  const prepared = prepareData(tables, {
+    data: config.data,
+    folds: config.ridge.folds,
+    seed: config.seed,
+    protocol: config.protocol,
+  });
   const { data, trainRows, testRows, warnings } = prepared;
   const categorical = data.layout.sources.filter(({ kind }) => kind === 'categorical');
   for (const warning of [...warnings, ...idleLevels(config.noise, categorical)]) log.log('warn', warning);

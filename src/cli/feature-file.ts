@@ -1,6 +1,7 @@
 /** Features from a file: .npy, or the numeric columns of a table. */
 import { NoisefoldError } from '../base/errors.ts';
 import { type Matrix32, zeros32 } from '../base/matrix.ts';
+import type { CsvOptions } from '../dataset/csv.ts';
 import { readNpy } from '../dataset/npy.ts';
 import { readTable } from '../dataset/read.ts';
 import type { Table } from '../dataset/types.ts';
@@ -17,13 +18,17 @@ export interface FeatureFile {
  * Reads features. In a table that has columns named as `noisefold features` names them (f0000, f0001, ...) those are the features; in any other,
  * all columns but `others`, which must be numbers. Throws DATA_NOT_FOUND, DATA_FORMAT, DATA_NOT_NUMERIC, DATA_NOT_FINITE and what reading throws.
  */
-export async function readFeatures(path: string, others: readonly string[]): Promise<FeatureFile> {
+export async function readFeatures(
+  path: string,
+  others: readonly string[],
+  options: CsvOptions = { missing: [] },
+): Promise<FeatureFile> {
   if (path.endsWith('.npy')) {
     const matrix = await readNpy(path);
     requireFinite(matrix, path, (column) => `column ${column}`);
     return { matrix, table: undefined, leftOut: [] };
   }
-  const table = await readTable(path, { missing: [] });
+  const table = await readTable(path, options);
   const named = table.columns.filter(({ name }) => /^f\d{4,}$/.test(name) && !others.includes(name));
   const columns = named.length > 0 ? named : table.columns.filter(({ name }) => !others.includes(name));
   if (columns.length === 0) throw new NoisefoldError('DATA_FORMAT', 'there is no column left as a feature', { where: path });

@@ -2,7 +2,7 @@
 import type { CommandModule } from 'yargs';
 import { NoisefoldError } from '../base/errors.ts';
 import { thousands } from '../base/units.ts';
-import { type ModelBundle, readBundle } from '../checkpoint/bundle.ts';
+import { type BundleMember, type ModelBundle, readBundle } from '../checkpoint/bundle.ts';
 import { type EngineName, engineNames } from '../config/types.ts';
 import { transform } from '../dataset/encode.ts';
 import { columnNamed } from '../dataset/table.ts';
@@ -10,7 +10,8 @@ import { idsOf } from '../dataset/prepare.ts';
 import { readTable } from '../dataset/read.ts';
 import type { Table } from '../dataset/types.ts';
 import { openFeatures } from '../dataset/write.ts';
-import { featuresOf, predictRows, widthOf, writePredictions } from './best.ts';
+import { type FeatureSource, featuresOf, widthOf } from '../train/ensemble.ts';
+import { predictRows, writePredictions } from './best.ts';
 import { atLeastOne, autoEngine, type CommonArguments, levelsNote, openMachine, rowIds, terminalLog } from './context.ts';
 import { makeFolderOf } from './output-folder.ts';
 
@@ -52,14 +53,15 @@ export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> 
     const bundle = await readBundle(model);
     for (const file of [out, predictions]) if (file !== undefined) await makeFolderOf(file);
     const table = await readTable(data, bundle.reading);
-    const { inputs, warnings } = encoded(bundle, table);
-    for (const warning of warnings) log.log('warn', warning);
+    const encodings = bundle.members.map((member) => encoded(member, bundle.reading, table));
+    const inputs = encodings.map((encoding) => encoding.inputs);
+    for (const warning of new Set(encodings.flatMap(({ warnings }) => warnings))) log.log('warn', warning);
     const id = bundle.id !== undefined && columnNamed(table, bundle.id) !== undefined ? bundle.id : undefined;
     if (bundle.id !== undefined && id === undefined)
       log.log('info', `No column ${bundle.id} in ${data}: rows are numbered from 1.`);
     const ids = rowIds(id, idsOf(table, id));
     const { engine } = await openMachine(args.engine, args.threads, log);
-    const source = { engine, ...bundle };
+    const source: FeatureSource = { engine, features: bundle.config.features, combine: bundle.combine, members: bundle.members };
 
     if (out !== undefined) {
       const width = widthOf(source);
@@ -72,7 +74,7 @@ export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> 
       } finally {
         await writer.discard();
       }
-      log.log('info', `${thousands(inputs.rows)} rows of ${thousands(width)} features`);
+      log.log('info', `${thousands(table.rows)} rows of ${thousands(width)} features`);
       process.stdout.write(`${out}\n`);
     }
     if (predictions !== undefined) {
@@ -86,7 +88,7 @@ export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> 
 };
 
 /** As transform; what is advised does not speak of a configuration, since a bundle's cannot be changed. */
-function encoded({ preprocessor, reading }: ModelBundle, table: Table): ReturnType<typeof transform> {
+function encoded({ preprocessor }: BundleMember, reading: ModelBundle['reading'], table: Table): ReturnType<typeof transform> {
   try {
     return transform(preprocessor, table);
   } catch (thrown) {

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { canonicalJson } from '../base/json.ts';
 import { writeCheckpointFiles, writeFileDurably } from '../checkpoint/files.ts';
+import type { Protocol } from '../config/types.ts';
 import type { PreparedData } from '../dataset/types.ts';
 import type { Plan, Trial } from '../plan/types.ts';
+import { checkpointOf, failureMessage, foldsJson, outcomeOf, type TrialOutcome } from '../rank/aggregate.ts';
 import { rankTrials } from '../rank/rank.ts';
 import { rankingCsv, rankingJson } from '../rank/render.ts';
 import type { RankedTrial, ScoredTrial } from '../rank/types.ts';
@@ -13,42 +15,86 @@ import { corruptionCsv, historyCsv, timingsCsv, type TimingRow } from '../report
 import type { TrialFailure } from '../report/model.ts';
 import type { TaskState } from '../scheduler/types.ts';
 import type { Transition } from '../store/store.ts';
+import type { TaskResult } from '../train/types.ts';
 import type { StudyPaths } from './study-folder.ts';
 
-/** Writes `trials/<id>/`: config.json, and when it is done score.json, history.csv, corruption.csv and the checkpoint. */
+/**
+ * Writes `trials/<id>/`: config.json, and when it is done score.json, history.csv, corruption.csv and the checkpoint. Where there is a task
+ * a fold, these are in `fold-0/`, `fold-1/`, ... for each fold that is done, and score.json and folds.json of all of them beside these.
+ * @param tasks the trial's, all of them
+ * @param ended those that ended since it was last written
+ */
 export async function writeTrial(
   paths: StudyPaths,
   trial: Trial,
-  task: TaskState,
+  tasks: readonly TaskState[],
+  ended: readonly TaskState[],
+  task: PreparedData['task'],
   seed: number,
   data: string,
   artifacts: ArtifactStore,
 ): Promise<void> {
   const folder = paths.trial(trial.id);
-  const write = (name: string, text: string): Promise<void> => writeFileDurably(join(folder, name), text);
   await mkdir(folder, { recursive: true });
-  await write('config.json', `${canonicalJson({ ...trial, seed, data }, 2)}\n`);
-  if (task.error !== undefined && task.status === 'failed') await write('error.json', `${canonicalJson(task.error, 2)}\n`);
-  const { result } = task;
-  if (result === undefined) return;
+  await writeJson(folder, 'config.json', { ...trial, seed, data });
   await rm(join(folder, 'error.json'), { force: true });
-  await write('score.json', `${canonicalJson(result.score, 2)}\n`);
-  if (trial.kind === 'raw') return;
+  const failed = tasks.find(({ status, error }) => status === 'failed' && error !== undefined);
+  if (failed !== undefined)
+    await writeJson(
+      folder,
+      'error.json',
+      failed.task.fold === 'all' ? failed.error : { ...failed.error, fold: failed.task.fold },
+    );
+  for (const state of ended) {
+    const { fold } = state.task;
+    if (state.result === undefined) continue;
+    const own = fold === 'all' ? folder : join(folder, `fold-${fold}`);
+    await mkdir(own, { recursive: true });
+    await writeResult(own, trial, state.result, artifacts);
+  }
+  const outcome = outcomeOf(tasks, task);
+  if (outcome.status !== 'scored' || outcome.folds[0]?.fold === 'all') return;
+  await writeJson(folder, 'score.json', outcome.score);
+  if (trial.kind !== 'raw') await writeFileDurably(join(folder, 'folds.json'), foldsJson(outcome.folds));
+}
+
+async function writeResult(folder: string, trial: Trial, result: TaskResult, artifacts: ArtifactStore): Promise<void> {
+  await writeJson(folder, 'score.json', result.score);
   if (trial.kind === 'trained') {
-    await write('history.csv', historyCsv(result.history));
-    await write('corruption.csv', corruptionCsv(result.corruption));
+    await writeFileDurably(join(folder, 'history.csv'), historyCsv(result.history));
+    await writeFileDurably(join(folder, 'corruption.csv'), corruptionCsv(result.corruption));
   }
   // The study may keep those of the best trials only.
   if (result.checkpoint !== undefined && (await artifacts.has(result.checkpoint)))
     await writeCheckpointFiles(folder, await artifacts.get(result.checkpoint));
 }
 
+const writeJson = (folder: string, name: string, value: unknown): Promise<void> =>
+  writeFileDurably(join(folder, name), `${canonicalJson(value, 2)}\n`);
+
+/** What each trial's tasks have come to. */
+export const outcomesOf = (
+  tasks: ReadonlyMap<string, TaskState>,
+  task: PreparedData['task'],
+): ReadonlyMap<string, TrialOutcome> => new Map([...tasksByTrial(tasks)].map(([trial, own]) => [trial, outcomeOf(own, task)]));
+
+function tasksByTrial(tasks: ReadonlyMap<string, TaskState>): ReadonlyMap<string, readonly TaskState[]> {
+  const byTrial = new Map<string, TaskState[]>();
+  for (const state of tasks.values()) {
+    const own = byTrial.get(state.task.trial);
+    if (own === undefined) byTrial.set(state.task.trial, [state]);
+    else own.push(state);
+  }
+  return byTrial;
+}
+
 /** Ranks what is done. Empty where nothing is. */
 export function rankingOf(plan: Plan, tasks: ReadonlyMap<string, TaskState>, task: PreparedData['task']): RankedTrial[] {
-  const byTrial = new Map([...tasks.values()].map((state) => [state.task.trial, state]));
+  const outcomes = outcomesOf(tasks, task);
   const scored = plan.trials.flatMap(({ id, kind, parameters, untrained }): ScoredTrial[] => {
-    const result = byTrial.get(id)?.result;
-    return result === undefined ? [] : [{ id, kind, parameters, score: result.score, checkpoint: result.checkpoint, untrained }];
+    const outcome = outcomes.get(id);
+    if (outcome?.status !== 'scored') return [];
+    return [{ id, kind, parameters, score: outcome.score, checkpoint: checkpointOf(outcome.folds), untrained }];
   });
   return rankTrials(scored, task);
 }
@@ -57,10 +103,11 @@ export function rankingOf(plan: Plan, tasks: ReadonlyMap<string, TaskState>, tas
 export async function writeRanking(
   paths: StudyPaths,
   ranking: readonly RankedTrial[],
+  protocol: Protocol,
   timings: readonly TimingRow[],
 ): Promise<void> {
-  await writeFileDurably(paths.file('ranking.csv'), rankingCsv(ranking));
-  await writeFileDurably(paths.file('ranking.json'), rankingJson(ranking));
+  await writeFileDurably(paths.file('ranking.csv'), rankingCsv(ranking, protocol));
+  await writeFileDurably(paths.file('ranking.json'), rankingJson(ranking, protocol));
   await writeFileDurably(paths.file('timings.csv'), timingsCsv(timings));
 }
 
@@ -69,11 +116,29 @@ export function timingsOf(tasks: ReadonlyMap<string, TaskState>, transitions: re
   return [...tasks.values()].flatMap(({ task, attempt, result }) =>
     result === undefined
       ? []
-      : [{ trial: task.trial, attempts: attempt, worker: workers.get(task.id), seconds: result.seconds, engine: result.engine }],
+      : [
+          {
+            trial: task.trial,
+            fold: task.fold,
+            attempts: attempt,
+            worker: workers.get(task.id),
+            seconds: result.seconds,
+            engine: result.engine,
+          },
+        ],
   );
 }
 
-export const failuresOf = (tasks: ReadonlyMap<string, TaskState>): TrialFailure[] =>
-  [...tasks.values()].flatMap(({ task, status, error }) =>
-    status === 'failed' && error !== undefined ? [{ trial: task.trial, code: error.code, message: error.message }] : [],
-  );
+/** Seconds of each trial, all its tasks together. */
+export function secondsOf(timings: readonly TimingRow[]): Readonly<Record<string, number>> {
+  const seconds: Record<string, number> = {};
+  for (const row of timings) seconds[row.trial] = (seconds[row.trial] ?? 0) + row.seconds;
+  return seconds;
+}
+
+/** Why trials failed: the first failed fold's reason of each. */
+export const failuresOf = (tasks: ReadonlyMap<string, TaskState>, task: PreparedData['task']): TrialFailure[] =>
+  [...outcomesOf(tasks, task)].flatMap(([trial, outcome]) => {
+    const first = outcome.status === 'failed' ? outcome.failures[0] : undefined;
+    return first === undefined ? [] : [{ trial, code: first.code, message: failureMessage(first) }];
+  });

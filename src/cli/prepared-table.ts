@@ -6,50 +6,40 @@
  */
 import { NoisefoldError } from '../base/errors.ts';
 import { canonicalJson } from '../base/json.ts';
-import type { Preprocessor } from '../dataset/encode.ts';
+import type { PreparedFold } from '../dataset/folds.ts';
 import type { Prepared } from '../dataset/prepare.ts';
 import type { PreparedData } from '../dataset/types.ts';
 
 const format = 'noisefold.table/1';
 
-/** What each fold's tasks work on (protocol inductive). */
-export interface PreparedPart {
-  readonly data: PreparedData;
-  readonly preprocessor: Preprocessor;
-  /** Rows that train its autoencoder. */
-  readonly trainRows: number;
-}
-
-interface Stored extends Omit<Prepared, 'data'> {
+interface Stored extends Omit<Prepared, 'data' | 'folds'> {
   readonly format: string;
   /** Hash. */
   readonly data: string;
-  readonly folds: readonly (Omit<PreparedPart, 'data'> & { readonly data: string })[];
+  readonly folds: readonly (Omit<PreparedFold, 'data'> & { readonly data: string })[] | null;
 }
 
-export function encodePreparedTable(prepared: Prepared, folds: readonly PreparedPart[] = []): Uint8Array {
-  const { data, preprocessor, warnings, ids, trainRows, testRows, target } = prepared;
+export function encodePreparedTable({ data, folds, ...rest }: Prepared): Uint8Array {
   const stored: Stored = {
-    ...{ format, preprocessor, warnings, ids, trainRows, testRows, target },
+    format,
+    ...rest,
     data: data.hash,
-    folds: folds.map((fold) => ({ data: fold.data.hash, preprocessor: fold.preprocessor, trainRows: fold.trainRows })),
+    folds: folds?.map((fold) => ({ ...fold, data: fold.data.hash })) ?? null,
   };
   return new TextEncoder().encode(canonicalJson(stored));
 }
 
 /** @param dataOf reads a prepared data set by its hash. Throws DATA_MISMATCH for what is no prepared table, and what `dataOf` throws. */
-export async function decodePreparedTable(
-  bytes: Uint8Array,
-  dataOf: (hash: string) => Promise<PreparedData>,
-): Promise<{ readonly prepared: Prepared; readonly folds: readonly PreparedPart[] }> {
-  const stored = parsed(bytes);
-  const { preprocessor, warnings, ids, trainRows, testRows, target } = stored;
-  const data = await dataOf(stored.data);
+export async function decodePreparedTable(bytes: Uint8Array, dataOf: (hash: string) => Promise<PreparedData>): Promise<Prepared> {
+  const { format: _format, data: hash, folds: parts, ...rest } = parsed(bytes);
+  const { ids, trainRows, testRows } = rest;
+  const data = await dataOf(hash);
   if (ids.length !== data.inputs.rows || trainRows + testRows !== ids.length)
     throw mismatch('its rows are not those of its data');
-  const folds: PreparedPart[] = [];
-  for (const fold of stored.folds) folds.push({ ...fold, data: await dataOf(fold.data) });
-  return { prepared: { data, preprocessor, warnings, ids, trainRows, testRows, target }, folds };
+  if (parts === null) return { ...rest, data };
+  const folds: PreparedFold[] = [];
+  for (const fold of parts) folds.push({ ...fold, data: await dataOf(fold.data) });
+  return { ...rest, data, folds };
 }
 
 function parsed(bytes: Uint8Array): Stored {

@@ -23,6 +23,8 @@ interface RidgeArguments extends CommonArguments {
   task: TargetConfig['task'];
   log: boolean;
   drop: string[];
+  missing: string[];
+  delimiter: string | undefined;
   folds: number;
   'fold-kind': 'plain' | 'shuffled';
   seed: number;
@@ -61,6 +63,13 @@ export const ridgeCommand: CommandModule<CommonArguments, RidgeArguments> = {
         default: [] as string[],
         describe: 'Columns of the features file that are no features',
       })
+      .option('missing', {
+        type: 'string',
+        array: true,
+        default: [] as string[],
+        describe: 'Field texts that stand for a missing value, as data.missing of a study',
+      })
+      .option('delimiter', { type: 'string', describe: 'CSV delimiter, as data.delimiter of a study (default: inferred)' })
       .option('folds', {
         type: 'number',
         coerce: atLeastOne('--folds'),
@@ -93,8 +102,9 @@ export const ridgeCommand: CommandModule<CommonArguments, RidgeArguments> = {
       .example('$0 ridge --features table.parquet --target y --alphas 1,10,100', 'Features and target in one file'),
   handler: async (args) => {
     const log = terminalLog(args);
-    const tables = await Promise.all(args.data.map((path) => readTable(path, { missing: [] })));
-    const features = await readFeatures(args.features, [args.target, ...args.drop]);
+    const { missing, delimiter } = args;
+    const tables = await Promise.all(args.data.map((path) => readTable(path, { missing, delimiter })));
+    const features = await readFeatures(args.features, [args.target, ...args.drop], { missing, delimiter });
     const { leftOut } = features;
     if (leftOut.length > 0)
       log.log(

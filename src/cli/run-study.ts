@@ -2,7 +2,7 @@
 import type { Log } from '../base/ports.ts';
 import { NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig } from '../config/types.ts';
-import type { PreparedData } from '../dataset/types.ts';
+import type { Prepared } from '../dataset/prepare.ts';
 import { startCoordinator } from '../coordinator/coordinator.ts';
 import { summaryOf } from '../report/summary.ts';
 import { viewOf } from '../report/view.ts';
@@ -19,7 +19,7 @@ import { version } from './version.ts';
 
 export interface RunStudyOptions {
   readonly config: SweepConfig;
-  readonly data: PreparedData;
+  readonly prepared: Prepared;
   readonly study: OpenStudy;
   readonly paths: StudyPaths;
   readonly workers: { readonly count: number; readonly threads: number };
@@ -43,7 +43,8 @@ const redrawMs = 250;
  * pauses it until there is space.
  */
 export async function runStudy(options: RunStudyOptions): Promise<EndedStudy> {
-  const { config, data, study, paths, display, log } = options;
+  const { config, prepared, study, paths, display, log } = options;
+  const { data } = prepared;
   const name = config.study;
   const startedMs = realClock.now();
   const transport = await bindCoordinator({ address: 'tcp://127.0.0.1:0' });

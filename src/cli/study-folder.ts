@@ -2,11 +2,13 @@
 import { join, relative, resolve } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
+import { sha256 } from '../base/hash.ts';
 import { canonicalJson } from '../base/json.ts';
 import { configHash } from '../config/parse.ts';
 import type { SweepConfig } from '../config/types.ts';
 import { differenceOf } from '../coordinator/submit.ts';
 import type { Prepared } from '../dataset/prepare.ts';
+import { dataArtifacts, dataHash, planData } from '../dataset/study-data.ts';
 import { encodePrepared } from '../dataset/serialise.ts';
 import { planStudy } from '../plan/plan.ts';
 import type { Plan } from '../plan/types.ts';
@@ -55,29 +57,52 @@ export interface OpenStudy {
   readonly resumed: boolean;
 }
 
+/** What a study is made of, apart from its name and configuration: what its row names, and the blobs. */
+export interface StudyContents {
+  readonly plan: Plan;
+  readonly dataHash: string;
+  /** Hashes of the prepared data: of all rows first, then (protocol inductive) of each fold. */
+  readonly data: readonly string[];
+  /** Hash of the prepared table. */
+  readonly table: string;
+  /** The bytes of each blob by its hash; made when they are asked for. */
+  readonly blobs: ReadonlyMap<string, () => Uint8Array>;
+}
+
+/** Throws what planStudy throws. */
+export function studyContents(config: SweepConfig, prepared: Prepared): StudyContents {
+  const { data, folds = [] } = prepared;
+  const table = encodePreparedTable(prepared);
+  const hash = sha256(table);
+  return {
+    plan: planStudy(config, planData(prepared)),
+    dataHash: dataHash(prepared),
+    data: [data.hash, ...folds.map((fold) => fold.data.hash)],
+    table: hash,
+    blobs: new Map([[data.hash, () => encodePrepared(data)], ...dataArtifacts(prepared), [hash, () => table]]),
+  };
+}
+
 /**
  * Opens the study in its folder, or makes it; one that is there may be given more trials. Throws CONFIG_CHANGED when the folder holds another
  * study of that name, STORE_LOCKED, OUTPUT_NOT_WRITABLE, DISK_FULL.
  */
 export async function openStudy(paths: StudyPaths, config: SweepConfig, prepared: Prepared, nowMs: number): Promise<OpenStudy> {
-  const { data } = prepared;
   // Planned before the folder exists: a plan that cannot be made leaves nothing behind.
-  const fresh = planStudy(config, { layout: data.layout, rows: data.inputs.rows });
+  const { plan, blobs, ...contents } = studyContents(config, prepared);
   await makeOutputFolder(paths.folder);
   const artifacts = fileArtifacts(paths.artifacts);
   const store = openStore(paths.database);
   try {
     const known = store.study();
-    const hash = configHash(config);
+    const hashes = { configHash: configHash(config), dataHash: contents.dataHash };
     const hint = `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`;
-    const hashes = { configHash: hash, dataHash: data.hash };
     const difference = known && differenceOf(known, config, hashes, shown(paths.folder), hint);
     if (difference !== undefined) throw difference;
-    if (!(await artifacts.has(data.hash))) await artifacts.put(encodePrepared(data));
-    const table = await artifacts.put(encodePreparedTable(prepared));
-    const row = { name: config.study, config: canonicalJson(config), ...hashes, data: [data.hash], table, version };
-    if (known === undefined) store.create({ ...row, status: 'running', createdMs: nowMs }, fresh);
-    else store.extend({ ...row, status: known.status, createdMs: known.createdMs }, fresh);
+    for (const [hash, bytes] of blobs) if (!(await artifacts.has(hash))) await artifacts.put(bytes());
+    const row = { name: config.study, config: canonicalJson(config), ...hashes, ...contents, version };
+    if (known === undefined) store.create({ ...row, status: 'running', createdMs: nowMs }, plan);
+    else store.extend({ ...row, status: known.status, createdMs: known.createdMs }, plan);
     return { store, artifacts, plan: store.plan(), resumed: known !== undefined };
   } catch (thrown) {
     store.close();

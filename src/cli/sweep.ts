@@ -4,7 +4,6 @@ import type { CommandModule } from 'yargs';
 import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig, WorkersConfig } from '../config/types.ts';
 import { engineNames, type EngineName } from '../config/types.ts';
-import { leaderboard } from '../report/leaderboard.ts';
 import { isFinal, isOver } from '../scheduler/transitions.ts';
 import type { TaskState } from '../scheduler/types.ts';
 import {
@@ -16,10 +15,11 @@ import {
   type CommonArguments,
   type StudyInputs,
 } from './context.ts';
-import { createDisplay, paintOf, terminalOf } from './display.ts';
-import { finishStudy } from './finish.ts';
+import { dataHash } from '../dataset/study-data.ts';
+import { createDisplay, terminalOf } from './display.ts';
+import { finishAndShow } from './finish.ts';
 import { fileLog } from './log.ts';
-import { rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
+import { outcomesOf, rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
 import { retain } from './retain.ts';
 import { runStudy, type EndedStudy } from './run-study.ts';
 import { openStudy, shown, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
@@ -67,9 +67,10 @@ export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
 async function runSweep(args: SweepArguments): Promise<void> {
   const inputs = await loadStudyInputs(args.config, terminalLog(args), args.set);
   const config: SweepConfig = { ...inputs.config, workers: workersOf(inputs.config.workers, args) };
-  const { data } = inputs.prepared;
+  const { prepared } = inputs;
+  const { data } = prepared;
   const paths = studyPaths(args.output ?? config.output, config.study);
-  const study = await openStudy(paths, config, inputs.prepared, realClock.now());
+  const study = await openStudy(paths, config, prepared, realClock.now());
   const log = fileLog(paths.log, { process: 'sweep' });
   const { isTTY, colour } = terminalOf(process.stderr, process.env);
   const display = createDisplay({
@@ -89,15 +90,16 @@ async function runSweep(args: SweepArguments): Promise<void> {
     const tasks = new Map(state.tasks);
     const ranking = rankingOf(study.plan, tasks, data.task);
     const timings = timingsOf(tasks, study.store.transitions());
-    await writeRanking(paths, ranking, timings);
+    await writeRanking(paths, ranking, config.protocol, timings);
     await retain(paths, study, config, state);
     if (interrupted || state.status !== 'finished') {
-      const done = state.tasks.count('done');
+      const outcomes = [...outcomesOf(tasks, data.task).values()];
+      const done = outcomes.filter(({ status }) => status === 'scored').length;
       throw new NoisefoldError(
         'INTERRUPTED',
-        done === state.tasks.size
+        done === outcomes.length
           ? 'every trial is done; the best model and the report are still to be written'
-          : `${done} of ${state.tasks.size} trials are done, baselines included; the others go on from their checkpoints`,
+          : `${done} of ${outcomes.length} trials are done, baselines included; the others go on from their checkpoints`,
         {
           where: shown(paths.folder),
           hint: `Resume with: ${again}`,
@@ -117,23 +119,12 @@ async function runSweep(args: SweepArguments): Promise<void> {
       process.stderr.write(`\n${left.format()}\n`);
       process.exit(left.exit);
     });
-    const written = await finishStudy({
-      config,
-      inputs,
+    await finishAndShow({
+      ...{ config, prepared, paths, tasks, ranking, timings },
       plan: study.plan,
       artifacts: study.artifacts,
-      paths,
-      tasks,
-      ranking,
-      timings,
       note: (line) => display.note(line),
     });
-    const seconds = new Map(timings.map((row) => [row.trial, row.seconds]));
-    const width = process.stdout.isTTY ? process.stdout.columns : undefined;
-    process.stdout.write(
-      `\n${leaderboard({ ranking, seconds, width, paint: paintOf(terminalOf(process.stdout, process.env).colour) })}\n`,
-    );
-    for (const [path, what] of written) process.stdout.write(`  ${shown(path).padEnd(40)} ${what}\n`);
   } catch (thrown) {
     display.close();
     const error = asNoisefoldError(thrown);
@@ -154,29 +145,48 @@ async function runAndWriteTrials(
   display: ReturnType<typeof createDisplay>,
   log: ReturnType<typeof fileLog>,
 ): Promise<EndedStudy> {
-  const { data } = inputs.prepared;
+  const { prepared } = inputs;
   const trials = new Map(study.plan.trials.map((trial) => [trial.id, trial]));
   const writes: Promise<void>[] = [];
   let failure: NoisefoldError | undefined;
-  const write = (task: TaskState): void => {
-    const trial = trials.get(task.task.trial);
+  const hash = dataHash(prepared);
+  // The tasks of a trial as they were last heard of, and its folder's last writing, so that two never overlap.
+  const known = new Map<string, Map<string, TaskState>>();
+  const last = new Map<string, Promise<void>>();
+  const note = (task: TaskState): void => {
+    const own = known.get(task.task.trial) ?? new Map<string, TaskState>();
+    known.set(task.task.trial, own.set(task.task.id, task));
+  };
+  const write = (id: string, ended: readonly TaskState[]): void => {
+    const trial = trials.get(id);
     if (trial === undefined) return;
-    const written = writeTrial(paths, trial, task, config.seed, data.hash, study.artifacts);
-    // The result is in the database: a folder that cannot be written now is written by the next run.
-    writes.push(written.catch((thrown: unknown) => void (failure ??= asNoisefoldError(thrown))));
+    const tasks = [...(known.get(id)?.values() ?? [])];
+    const written = (last.get(id) ?? Promise.resolve())
+      .then(() => writeTrial(paths, trial, tasks, ended, prepared.data.task, config.seed, hash, study.artifacts))
+      // The result is in the database: a folder that cannot be written now is written by the next run.
+      .catch((thrown: unknown) => void (failure ??= asNoisefoldError(thrown)));
+    last.set(id, written);
+    writes.push(written);
   };
   const before = study.store.tasks();
-  for (const task of before) if (isFinal(task.status)) write(task);
+  before.forEach(note);
+  for (const [id, tasks] of known) {
+    const ended = [...tasks.values()].filter(({ status }) => isFinal(status));
+    if (ended.length > 0) write(id, ended);
+  }
   const unfinished = before.filter((task) => !isOver(task));
   const ended = await runStudy({
     config,
-    data,
+    prepared,
     study,
     paths,
     workers: shares(config.workers, unfinished.length),
     display,
     log,
-    onEnd: write,
+    onEnd(task) {
+      note(task);
+      write(task.task.trial, [task]);
+    },
   });
   await Promise.all(writes);
   if (failure !== undefined) throw failure;

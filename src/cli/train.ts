@@ -1,32 +1,33 @@
 /** `noisefold train`: one configuration in this process, without a coordinator. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Table from 'cli-table3';
 import type { CommandModule } from 'yargs';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import { fileArtifacts } from '../artifacts/files.ts';
 import { NoisefoldError } from '../base/errors.ts';
-import { hashOf } from '../base/hash.ts';
 import { canonicalJson } from '../base/json.ts';
 import { plusMinus, thousands } from '../base/units.ts';
-import { decodeCheckpoint } from '../checkpoint/format.ts';
+import { finalWeights } from '../checkpoint/averaging.ts';
 import { writeCheckpointFiles, writeFileDurably } from '../checkpoint/files.ts';
-import { changesOf } from '../config/changes.ts';
+import { decodeCheckpoint } from '../checkpoint/format.ts';
 import { isDistribution, parameters } from '../config/parameters.ts';
 import { type Distribution, type EngineName, engineNames, type SweepConfig, type TrialConfig } from '../config/types.ts';
 import type { Prepared } from '../dataset/prepare.ts';
+import { dataFor, dataHash, planData } from '../dataset/study-data.ts';
 import { fixTrial } from '../plan/fix.ts';
-import { stepsPerEpoch } from '../plan/plan.ts';
-import type { TrialKind } from '../plan/types.ts';
+import { tasksOf } from '../plan/plan.ts';
+import type { Task, TrialKind } from '../plan/types.ts';
+import { aggregateScores, type FoldResult } from '../rank/aggregate.ts';
 import { corruptionCsv, historyCsv } from '../report/csv.ts';
+import type { RidgeScore } from '../ridge/types.ts';
+import type { Member } from '../train/ensemble.ts';
+import { networkOf } from '../train/network.ts';
 import { runTask } from '../train/task.ts';
-import type { TaskResult, TaskSpec } from '../train/types.ts';
+import type { TaskResult } from '../train/types.ts';
 import { exportBest } from './best.ts';
 import { atLeastOne, type CommonArguments, loadConfig, loadData, openMachine, realClock, terminalLog } from './context.ts';
-import { makeOutputFolder } from './output-folder.ts';
 import { showProgress } from './progress.ts';
 import { mainMetric, metricName, overFolds } from './ridge.ts';
-import { version } from './version.ts';
+import { type Course, openRun } from './train-folder.ts';
 
 interface TrainArguments extends CommonArguments {
   config: string;
@@ -61,63 +62,83 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
     const prepared = await loadData(config, given, log);
     const { data } = prepared;
     const trial = fixTrial(config, {}, data.layout);
-    const toStep = trial.training.epochs * stepsPerEpoch(data.inputs.rows, trial.training.batchSize);
     const folder = args.out ?? join(config.output, `${config.study}-train`);
-    const run = await openRun(folder, { config, trial, data: data.hash });
+    const run = await openRun(folder, { config, trial, data: dataHash(prepared) });
     const machine = await openMachine(args.engine ?? config.workers.engine, args.threads ?? config.workers.threads, log);
     const { engine, linearAlgebra } = machine;
     log.log('info', `Engine ${engine.name}, ${machine.threads} ${machine.threads === 1 ? 'thread' : 'threads'}`);
 
     const stop = stopOnInterrupt(log);
-    const task = async (kind: TrialKind, id: string, resumeFrom?: string): Promise<TaskResult> => {
-      const progress = showProgress(kind === 'trained' ? 'training' : `baseline ${kind}`, {
-        quiet: args.quiet,
-        clock: realClock,
-      });
+    const untrained: TrialConfig = { ...trial, training: { ...trial.training, epochs: 0 } };
+    const runOne = async (kind: TrialKind, task: Task, course: Course | undefined): Promise<FoldResult> => {
+      const { fold, toStep } = task;
+      const of = fold === 'all' ? '' : `, fold ${fold}`;
+      const resume = course?.resume;
+      if (resume !== undefined && resume.step > 0)
+        log.log('info', `Going on from step ${thousands(resume.step)} of ${thousands(toStep)}${of}`);
+      const label = `${kind === 'trained' ? 'training' : `baseline ${kind}`}${of}`;
+      const progress = showProgress(label, { quiet: args.quiet, clock: realClock });
       try {
+        const own = dataFor(prepared, fold);
         const outcome = await runTask(
-          specOf(kind, id, kind === 'trained' ? toStep : 0, { config, trial, data: data.hash, resumeFrom }),
           {
-            data,
+            task,
+            kind,
+            config: kind === 'trained' ? trial : untrained,
+            seed: config.seed,
+            ridge: config.ridge,
+            data: own.hash,
+            ...(resume === undefined ? {} : { resumeFrom: resume.hash }),
+          },
+          {
+            data: own,
             engine,
             linearAlgebra,
             artifacts: run.artifacts,
             clock: realClock,
             signal: stop.signal,
             onProgress: progress.update,
-            onCheckpoint: (hash, step) => (kind === 'trained' ? run.checkpointed(hash, step) : undefined),
+            onCheckpoint: (hash, step) => course?.checkpointed(hash, step),
           },
         );
-        if (!outcome.stopped) return outcome.result;
+        await course?.settled();
+        if (!outcome.stopped) return { fold, result: outcome.result };
       } finally {
         progress.close();
       }
-      await run.settled();
+      const step = course?.step();
       throw new NoisefoldError(
         'INTERRUPTED',
-        `stopped ${run.step() === undefined ? 'before the first step' : `at step ${run.step()} of ${toStep}`}`,
-        {
-          where: folder,
-          hint: 'Run the same command again to go on from there.',
-        },
+        `stopped ${step === undefined ? 'before the first step' : `at step ${step} of ${toStep}`}${of}`,
+        { where: folder, hint: 'Run the same command again to go on from there.' },
       );
+    };
+    const runAll = async (kind: TrialKind): Promise<Results> => {
+      const folds: FoldResult[] = [];
+      for (const task of tasksOf({ id: kind, config: kind === 'trained' ? trial : untrained }, planData(prepared)))
+        folds.push(await runOne(kind, task, kind === 'trained' ? await run.courseOf(task.fold) : undefined));
+      return { folds, score: scoreOf(folds, data.task) };
     };
 
     try {
-      const raw = await task('raw', 'raw');
-      const untrained = await task('untrained', 'untrained');
-      if (run.resume !== undefined) log.log('info', `Going on from step ${thousands(run.resume.step)} of ${thousands(toStep)}`);
-      const trained = await task('trained', 'trained', run.resume?.hash);
-      await run.settled();
-      if (untrained.checkpoint !== undefined && untrained.checkpoint !== trained.checkpoint)
-        await run.artifacts.delete(untrained.checkpoint);
-      const weights = await writeResult(folder, trained, run.artifacts);
-      const alpha = trained.score.alphas[trained.score.best] ?? 1;
+      const raw = await runAll('raw');
+      const untrained = await runAll('untrained');
+      const trained = await runAll('trained');
+      const kept = new Set(trained.folds.map(({ result }) => result.checkpoint));
+      for (const { checkpoint } of untrained.folds.map(({ result }) => result))
+        if (checkpoint !== undefined && !kept.has(checkpoint)) await run.artifacts.delete(checkpoint);
+      const members: Member[] = [];
+      for (const { fold, result } of trained.folds)
+        members.push({
+          network: networkOf(dataFor(prepared, fold).layout, trial),
+          weights: await writeResult(run.folderOf(fold), result, run.artifacts),
+        });
+      if (trained.folds.length > 1) await writeFileDurably(join(folder, 'score.json'), `${canonicalJson(trained.score, 2)}\n`);
       const files = await exportBest({
         folder: join(folder, 'best'),
         sweep: config,
         prepared,
-        trial: { id: 'trained', config: trial, weights, alpha },
+        trial: { id: 'trained', config: trial, members, alpha: trained.score.alphas[trained.score.best] ?? 1 },
         engine,
         linearAlgebra,
         log,
@@ -134,12 +155,12 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
 };
 
 /** Throws CONFIG_INVALID for values that are searched, with a way to fix them. */
-function requireFixedValues(config: SweepConfig): void {
+export function requireFixedValues(config: SweepConfig): void {
   const searched = parameters(config).flatMap(({ name, space }) => (isDistribution(space) ? [{ name, space }] : []));
   if (searched.length === 0) return;
   throw new NoisefoldError(
     'CONFIG_INVALID',
-    `train runs one configuration, but these are searched: ${searched.map(({ name }) => name).join(', ')}`,
+    `the command is about one configuration, but these are searched: ${searched.map(({ name }) => name).join(', ')}`,
     {
       hint: `Fix them, for example: ${searched.map(({ name, space }) => `--set ${name}=${middle(space)}`).join(' ')}`,
     },
@@ -154,108 +175,16 @@ function middle(space: Distribution): number | string {
   return Number(((space.uniform[0] + space.uniform[1]) / 2).toPrecision(2));
 }
 
-interface Trained {
-  readonly config: SweepConfig;
-  readonly trial: TrialConfig;
-  /** Hash of the prepared data. */
-  readonly data: string;
+/** What the tasks of one kind came to, and their score together. */
+interface Results {
+  readonly folds: readonly FoldResult[];
+  readonly score: RidgeScore;
 }
 
-function specOf(
-  kind: TrialKind,
-  id: string,
-  toStep: number,
-  { config, trial, data, resumeFrom }: Trained & { readonly resumeFrom: string | undefined },
-): TaskSpec {
-  return {
-    task: { id: `${id}/all/0-${toStep}`, trial: id, fold: 'all', rung: 0, fromStep: 0, toStep },
-    kind,
-    config: kind === 'trained' ? trial : { ...trial, training: { ...trial.training, epochs: 0 } },
-    seed: config.seed,
-    ridge: config.ridge,
-    data,
-    ...(resumeFrom === undefined ? {} : { resumeFrom }),
-  };
-}
-
-interface Run {
-  readonly artifacts: ArtifactStore;
-  /** Where an earlier run of the same training stopped. */
-  readonly resume: { readonly hash: string; readonly step: number } | undefined;
-  /** The checkpoint becomes the one to resume from; the one before is deleted. */
-  checkpointed(hash: string, step: number): void;
-  /** Resolves when the last checkpoint is the one on disk. */
-  settled(): Promise<void>;
-  /** Of the last checkpoint. */
-  step(): number | undefined;
-}
-
-/** The folder of a training run, new or to be resumed. Throws CONFIG_CHANGED if another training was started in it, OUTPUT_NOT_WRITABLE. */
-async function openRun(folder: string, { config, trial, data }: Trained): Promise<Run> {
-  await makeOutputFolder(folder);
-  const runFile = join(folder, 'run.json');
-  const pointer = join(folder, 'checkpoint.json');
-  // How often checkpoints are written changes no number.
-  const identity = {
-    trial: hashOf({ ...trial, training: { ...trial.training, checkpointEveryEpochs: 0 } }),
-    seed: config.seed,
-    data,
-  };
-  const known = await readJson(runFile);
-  if (known !== undefined) {
-    const was = known as Partial<typeof identity> & { readonly config?: TrialConfig };
-    const differing =
-      was.data !== data
-        ? 'other data'
-        : was.seed !== config.seed
-          ? 'another seed'
-          : was.trial !== identity.trial
-            ? 'another configuration'
-            : undefined;
-    const changes = changesOf({ seed: was.seed, ...was.config }, { seed: config.seed, ...trial }).filter(
-      (change) => !change.startsWith('training.checkpointEveryEpochs'),
-    );
-    if (differing !== undefined)
-      throw new NoisefoldError('CONFIG_CHANGED', [`this folder holds a training with ${differing}`, ...changes].join('\n  '), {
-        where: folder,
-        hint: `Choose another folder with --out, or remove ${folder} to start anew.`,
-      });
-  }
-  if (known === undefined)
-    await writeFileDurably(runFile, `${canonicalJson({ ...identity, config: trial, noisefold: version }, 2)}\n`);
-  const resume = (await readJson(pointer)) as Run['resume'];
-  const artifacts = fileArtifacts(join(folder, 'artifacts'));
-  let current = resume;
-  let writing = Promise.resolve();
-  return {
-    artifacts,
-    resume,
-    checkpointed(hash, step) {
-      const previous = current;
-      current = { hash, step };
-      const line = `${canonicalJson(current)}\n`;
-      writing = writing.then(async () => {
-        await writeFileDurably(pointer, line);
-        if (previous !== undefined && previous.hash !== hash) await artifacts.delete(previous.hash);
-      });
-      // Reported by settled(); a rejection in between must not end the process.
-      writing.catch(() => {});
-    },
-    settled: () => writing,
-    step: () => current?.step,
-  };
-}
-
-async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((thrown: unknown) => {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw thrown;
-  });
-  try {
-    return text === undefined ? undefined : (JSON.parse(text) as unknown);
-  } catch (cause) {
-    throw new NoisefoldError('CHECKPOINT_CORRUPT', 'the file is not JSON', { where: path, cause });
-  }
+function scoreOf(folds: readonly FoldResult[], task: 'regression' | 'binary'): RidgeScore {
+  const [first, ...others] = folds.map(({ result }) => result.score);
+  if (first === undefined) throw new NoisefoldError('INTERNAL', 'a training without a task');
+  return others.length === 0 ? first : aggregateScores([first, ...others], task);
 }
 
 /** history.csv, corruption.csv, score.json, and the last checkpoint as safetensors with its manifest. Resolves to the weights. */
@@ -270,11 +199,11 @@ async function writeResult(
   await writeFileDurably(join(folder, 'history.csv'), historyCsv(history));
   await writeFileDurably(join(folder, 'corruption.csv'), corruptionCsv(corruption));
   await writeCheckpointFiles(folder, bytes);
-  return decodeCheckpoint(bytes).state.weights;
+  return finalWeights(decodeCheckpoint(bytes));
 }
 
 function comparison(
-  results: { readonly raw: TaskResult; readonly untrained: TaskResult; readonly trained: TaskResult },
+  results: { readonly raw: Results; readonly untrained: Results; readonly trained: Results },
   { data }: Prepared,
 ): string {
   const rows = [

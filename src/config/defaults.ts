@@ -1,10 +1,10 @@
 import type {
   CheckpointsConfig,
-  FeaturesConfig,
   MlpSpace,
   NoiseSpace,
   RidgeConfig,
   SearchConfig,
+  StudyFeaturesConfig,
   TrainingSpace,
   TransformerSpace,
   WorkersConfig,
@@ -28,8 +28,9 @@ export const defaults = {
     learningRateDecay: 0.95,
     loss: { emphasis: 0.75, maskWeight: 2 },
     checkpointEveryEpochs: 1,
+    averageLast: 1,
   },
-  features: { layers: 'all', inputs: false },
+  features: { layers: 'all', inputs: false, folds: 'concatenate' },
   ridge: {
     // Closer together where most tables have their best: a ridge path is flat around it.
     alphas: [0.001, 0.01, 0.1, 0.5, 2, 10, 50, 200, 1_000, 5_000, 20_000, 100_000],
@@ -44,7 +45,7 @@ export const defaults = {
   transformer: TransformerSpace;
   mlp: MlpSpace;
   training: TrainingSpace;
-  features: FeaturesConfig;
+  features: StudyFeaturesConfig;
   ridge: RidgeConfig;
   search: SearchConfig;
   workers: WorkersConfig;

@@ -79,7 +79,10 @@ export function resolvePaths(config: SweepConfig, folder: string): SweepConfig {
 export function decisive(config: SweepConfig) {
   const { drop, id, kinds, missing, delimiter, rareBelow, target, test } = config.data;
   const data = { drop, id, kinds, missing, delimiter, rareBelow, target, test: test !== undefined };
-  const { study, seed, protocol, noise, model, training, features } = config;
+  const { study, seed, protocol, noise, model, training } = config;
+  // Not features.folds: what is made of the best trial's folds comes after all results.
+  const { layers, inputs } = config.features;
+  const features = { layers, inputs };
   const { alphas, folds } = config.ridge;
   const { sampler } = config.search;
   return { study, seed, protocol, data, noise, model, training, features, ridge: { alphas, folds }, search: { sampler } };

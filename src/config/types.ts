@@ -6,8 +6,16 @@ export type NoiseFlavour = (typeof noiseFlavours)[number];
 export const samplerNames = ['grid', 'random', 'sobol'] as const;
 export type SamplerName = (typeof samplerNames)[number];
 
-export const engineNames = ['auto', 'onnx', 'cpu'] as const;
+export const engineNames = ['auto', 'onnx', 'tensorflow', 'tensorflow-eager', 'wasm', 'cpu'] as const;
 export type EngineName = (typeof engineNames)[number];
+
+/** What one autoencoder is trained on; see docs/protocols.md. */
+export const protocolNames = ['transductive', 'inductive'] as const;
+export type Protocol = (typeof protocolNames)[number];
+
+/** What becomes of the features of several autoencoders, one a fold. */
+export const foldFeatures = ['concatenate', 'average'] as const;
+export type FoldFeatures = (typeof foldFeatures)[number];
 
 export const foldKinds = ['plain', 'shuffled', 'grouped'] as const;
 export type FoldKind = (typeof foldKinds)[number];
@@ -97,6 +105,8 @@ export interface TrainingSpace {
   readonly loss: LossConfig;
   /** A checkpoint is written after every so many epochs, and on a stop. */
   readonly checkpointEveryEpochs: number;
+  /** Features come from the mean of the weights at the ends of the last so many epochs; 1: from the last ones. */
+  readonly averageLast: number;
 }
 
 export interface FeaturesConfig {
@@ -104,6 +114,11 @@ export interface FeaturesConfig {
   readonly layers: 'all' | 'last' | readonly number[];
   /** Whether the encoded inputs join the features. */
   readonly inputs: boolean;
+}
+
+/** Of a study: `folds` says how the best trial's autoencoders are put together where there is one a fold (the inductive protocol). */
+export interface StudyFeaturesConfig extends FeaturesConfig {
+  readonly folds: FoldFeatures;
 }
 
 export interface FoldsConfig {
@@ -149,12 +164,12 @@ export interface SweepConfig {
   /** Names the study and its folder: letters, digits, `-`, `_` and `.`. */
   readonly study: string;
   readonly seed: number;
-  readonly protocol: 'transductive';
+  readonly protocol: Protocol;
   readonly data: DataConfig;
   readonly noise: NoiseSpace;
   readonly model: ModelSpace;
   readonly training: TrainingSpace;
-  readonly features: FeaturesConfig;
+  readonly features: StudyFeaturesConfig;
   readonly ridge: RidgeConfig;
   readonly search: SearchConfig;
   readonly workers: WorkersConfig;
@@ -190,6 +205,8 @@ export interface TrainingConfig {
   readonly learningRateDecay: number;
   readonly loss: LossConfig;
   readonly checkpointEveryEpochs: number;
+  /** Absent: 1. */
+  readonly averageLast?: number | undefined;
 }
 
 /** Everything that decides a trial's numbers, next to the data and the study's seed. */

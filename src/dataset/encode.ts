@@ -10,7 +10,7 @@ import type { DataConfig } from '../config/types.ts';
 import { numberIn, plainNumberIn } from './fields.ts';
 import { inferColumns, type RoleConfig } from './infer.ts';
 import { fitNumbers } from './standardise.ts';
-import { numbersOf, requiredColumns } from './table.ts';
+import { numbersOf, requiredColumns, textsOf } from './table.ts';
 import type { Column, EncodedLayout, SourceColumn, Table } from './types.ts';
 
 export interface FittedCategorical {
@@ -80,6 +80,23 @@ export function fitPreprocessor(
     warnings.push(...fact.warnings);
   }
   return { preprocessor: { version: 1, columns, ignored }, warnings };
+}
+
+/**
+ * The same columns, as the same kinds, fitted anew on a table of some of the rows. A column that does not vary there, or has no value at
+ * all, is no input then, and is ignored.
+ */
+export function refitPreprocessor(base: Preprocessor, table: Table, rareBelow: number): Preprocessor {
+  const names = base.columns.map(({ name }) => name);
+  const found = requiredColumns(table, names);
+  const columns = base.columns.flatMap(({ name, kind }, i): FittedColumn[] => {
+    const parts = [{ table, column: found[i] as Column }];
+    if (textsOf(parts[0]!.column).every((text) => text === null)) return [];
+    const fitted = kind === 'categorical' ? fitCategorical(name, parts, rareBelow) : fitNumerical(name, parts);
+    return fitted === undefined ? [] : [fitted];
+  });
+  const kept = new Set(columns.map(({ name }) => name));
+  return { version: 1, columns, ignored: [...base.ignored, ...names.filter((name) => !kept.has(name))] };
 }
 
 type Part = { readonly table: Table; readonly column: Column };

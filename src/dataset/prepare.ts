@@ -1,12 +1,12 @@
 /** From tables to what a study works on: roles, encoding, target, folds, and everything that a user should be told about them. */
 import { NoisefoldError } from '../base/errors.ts';
 import { sha256 } from '../base/hash.ts';
-import { zeros32 } from '../base/matrix.ts';
-import type { DataConfig, FoldsConfig, TargetConfig } from '../config/types.ts';
-import { fitPreprocessor, layoutOf, transformInto, type Preprocessor } from './encode.ts';
+import type { DataConfig, FoldsConfig, Protocol, TargetConfig } from '../config/types.ts';
+import { fitPreprocessor, layoutOf, type Preprocessor } from './encode.ts';
+import { encodeTables, prepareFolds, type PreparedFold } from './folds.ts';
 import { encodePrepared } from './serialise.ts';
 import { assignFolds } from './split.ts';
-import { columnNamed, configuredColumn, numbersOf, textsOf, whereRow } from './table.ts';
+import { columnNamed, configuredColumn, numbersOf, tableRows, textsOf, whereRow } from './table.ts';
 import { targetOf } from './target.ts';
 import { twinWarnings } from './twins.ts';
 import type { PreparedData, Table } from './types.ts';
@@ -16,6 +16,8 @@ export interface PrepareConfig {
   readonly folds: FoldsConfig;
   /** For shuffled folds. */
   readonly seed: number;
+  /** Transductive where it is left out. */
+  readonly protocol?: Protocol;
 }
 
 export interface Prepared {
@@ -27,14 +29,17 @@ export interface Prepared {
   readonly trainRows: number;
   readonly testRows: number;
   readonly target: TargetConfig & { readonly levels?: readonly [zero: string, one: string] };
+  /** Inductive: what each fold's tasks work on. `data` above is fitted on all labelled rows then. */
+  readonly folds?: readonly PreparedFold[];
 }
 
 /** Encoded cells beyond which nothing is allocated: 8 GiB of float32. */
 const maxCells = 2 ** 31;
 
 /**
- * Prepares a study's data (transductive: everything but the target is fitted on the rows of both tables). A target column in the test
- * table is not looked at. Throws every DATA_ code but those of reading files.
+ * Prepares a study's data. Transductive: everything but the target is fitted on the rows of both tables. Inductive: on the labelled rows,
+ * and for each fold anew on its training rows (which columns are inputs, and of which kind, is decided once, on all labelled rows). A target
+ * column in the test table is not looked at. Throws every DATA_ code but those of reading files.
  */
 export function prepareData(
   tables: { readonly train: Table; readonly test?: Table | undefined },
@@ -42,31 +47,32 @@ export function prepareData(
 ): Prepared {
   const { train, test } = tables;
   const both = test === undefined ? ([train] as const) : ([train, test] as const);
-  const fit = fitPreprocessor(both, config.data);
+  const target = targetOf(train, config.data.target);
+  const inductive = config.protocol === 'inductive';
+  const labelled = Uint32Array.from(target.values.keys()).filter((row) => !Number.isNaN(target.values[row]));
+  const fit = fitPreprocessor(inductive ? [tableRows(train, labelled)] : both, config.data);
   const { preprocessor } = fit;
   const layout = layoutOf(preprocessor);
   const rows = both.reduce((sum, table) => sum + table.rows, 0);
   checkSize(preprocessor, layout.names.length, rows, train.source);
 
-  const target = targetOf(train, config.data.target);
   const values = new Float64Array(rows).fill(NaN);
   values.set(target.values);
   const folds = assignFolds(values, config.folds, groupsOf(train, config.folds), config.seed);
   const ids = both.flatMap((table) => idsOf(table, config.data.id));
 
-  const inputs = zeros32(rows, layout.names.length);
-  const warnings = [...fit.warnings, ...labelWarnings(tables, target.values, ids, config.data)];
-  let firstRow = 0;
-  for (const table of both) {
-    warnings.push(...transformInto(inputs, firstRow, preprocessor, table));
-    firstRow += table.rows;
-  }
+  const encoded = encodeTables(preprocessor, both);
+  const { inputs } = encoded;
+  const warnings = [...fit.warnings, ...labelWarnings(tables, target.values, ids, config.data), ...encoded.warnings];
   warnings.push(...giveaways(train, preprocessor, target.values, config.data.target));
   if (config.data.target.task === 'binary') warnings.push(...oneClassFolds(values, folds, config.folds.count));
 
   const content = { layout, inputs, target: values, task: config.data.target.task, folds, foldCount: config.folds.count };
+  const prepared = inductive ? prepareFolds(both, preprocessor, content, config.data.rareBelow) : undefined;
+  if (prepared !== undefined) warnings.push(...prepared.warnings);
   return {
     data: { hash: sha256(encodePrepared(content)), ...content },
+    ...(prepared === undefined ? {} : { folds: prepared.folds }),
     preprocessor,
     warnings,
     ids,

@@ -16,7 +16,13 @@ export function encodePrepared(data: Omit<PreparedData, 'hash'>): Uint8Array<Arr
       target: { dtype: 'F64', shape: [target.length], data: target },
       folds: { dtype: 'I32', shape: [folds.length], data: folds },
     },
-    { format, layout: canonicalJson(data.layout), task: data.task, foldCount: String(data.foldCount) },
+    {
+      format,
+      layout: canonicalJson(data.layout),
+      task: data.task,
+      foldCount: String(data.foldCount),
+      ...(data.heldOut === undefined ? {} : { heldOut: String(data.heldOut) }),
+    },
   );
 }
 
@@ -33,7 +39,7 @@ export function decodePrepared(bytes: Uint8Array, expectedHash?: string): Prepar
     );
   const { tensors, metadata } = decodeSafetensors(bytes);
   const { inputs, target, folds } = tensors;
-  const { layout: layoutText, task, foldCount } = metadata;
+  const { layout: layoutText, task, foldCount, heldOut } = metadata;
   if (metadata['format'] !== format) throw mismatch(`its format is ${metadata['format'] ?? 'missing'}, expected ${format}`);
   const [rows, cols] = inputs?.shape ?? [];
   if (inputs?.dtype !== 'F32' || target?.dtype !== 'F64' || folds?.dtype !== 'I32' || rows === undefined || cols === undefined)
@@ -50,6 +56,7 @@ export function decodePrepared(bytes: Uint8Array, expectedHash?: string): Prepar
     task,
     folds: folds.data,
     foldCount: Number(foldCount),
+    ...(heldOut === undefined ? {} : { heldOut: Number(heldOut) }),
   };
 }
 

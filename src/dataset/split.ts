@@ -56,6 +56,13 @@ export function assignFolds(
   }
 }
 
+/**
+ * The rows that an autoencoder may see when a fold is held out: the labelled rows of the other folds, ascending.
+ * @param folds [rows], as of assignFolds
+ */
+export const trainingRows = (folds: Int32Array, heldOut: number): Uint32Array =>
+  Uint32Array.from(folds.keys()).filter((row) => folds[row]! >= 0 && folds[row] !== heldOut);
+
 function consecutive(folds: Int32Array, rows: readonly number[], count: number): void {
   const size = Math.floor(rows.length / count);
   const larger = rows.length % count;

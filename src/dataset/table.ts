@@ -12,6 +12,22 @@ export const columnNamed = (table: Table, name: string): Column | undefined =>
 export const whereRow = (table: Table, row: number): string =>
   table.lines === undefined ? `${table.source}, row ${row + 1}` : `${table.source}:${table.lines[row] ?? 0}`;
 
+/** The table of some of the rows, in the order given. Lines stay those of the file. */
+export function tableRows(table: Table, rows: Uint32Array): Table {
+  const columns = table.columns.map((column): Column =>
+    column.type === 'number'
+      ? { ...column, values: Float64Array.from(rows, (row) => column.values[row] ?? NaN) }
+      : { ...column, values: Array.from(rows, (row) => column.values[row] ?? null) },
+  );
+  const { lines } = table;
+  return {
+    ...table,
+    rows: rows.length,
+    columns,
+    ...(lines === undefined ? {} : { lines: Int32Array.from(rows, (row) => lines[row] ?? 0) }),
+  };
+}
+
 const mostNames = 20;
 
 /** The column that the configuration, or the option `key`, calls `name`. Throws DATA_UNKNOWN_COLUMN, with the name that was probably meant. */

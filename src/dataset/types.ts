@@ -69,4 +69,9 @@ export interface PreparedData {
   /** [rows]: the fold in which a labelled row is held out, 0 .. foldCount-1; -1 for rows without a target. */
   readonly folds: Int32Array;
   readonly foldCount: number;
+  /**
+   * Inductive: the fold whose rows had no part in fitting the encoding. Its training rows, the labelled rows of the other folds, are what
+   * the encoding was fitted on and what an autoencoder may be trained on. Absent: all rows are.
+   */
+  readonly heldOut?: number | undefined;
 }

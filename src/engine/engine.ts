@@ -1,7 +1,8 @@
 /**
  * The port that runs training steps. An engine knows nothing of epochs, noise, files or processes: it is given batches and gives back losses.
- * Adapters: onnx/ (one compiled graph a step, ONNX Runtime), eager/ (tfjs op by op; the slow, obvious oracle).
+ * Adapters: onnx/ and tensorflow/ (one compiled graph a step), eager/ (tfjs op by op, on any of its backends; the obvious oracle).
  */
+import type { EngineName } from '../config/types.ts';
 import type { NetworkSpec } from '../model/types.ts';
 
 /** Weights and Adam moments as flat vectors in the layout of model/parameters.ts, and how many steps made them. */
@@ -53,7 +54,7 @@ export interface EngineOptions {
 }
 
 export interface Engine {
-  readonly name: 'onnx' | 'cpu';
+  readonly name: Exclude<EngineName, 'auto'>;
   readonly capabilities: EngineCapabilities;
   training(network: NetworkSpec, batchSize: number, from: TrainingState): Promise<TrainingSession>;
   /** @param layers indices of the hidden layers whose activations are concatenated, ascending; never empty */

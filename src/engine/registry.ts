@@ -4,48 +4,67 @@ import { silentLog, type Log } from '../base/ports.ts';
 import type { EngineName } from '../config/types.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 
-type ImportOnnx = () => Promise<{ onnxEngine(options: EngineOptions): Engine }>;
+type Load = (options: EngineOptions) => Promise<Engine>;
+type Loaders = Readonly<Record<Engine['name'], Load>>;
+
+const loaders: Loaders = {
+  onnx: async (options) => (await import('./onnx/engine.ts')).onnxEngine(options),
+  tensorflow: async (options) => (await import('./tensorflow/engine.ts')).tensorflowEngine(options),
+  'tensorflow-eager': async (options) => (await import('./tensorflow/engine.ts')).tensorflowEagerEngine(options),
+  wasm: async () => (await import('./eager/wasm.ts')).wasmEngine(),
+  cpu: async () => (await import('./eager/engine.ts')).cpuEngine(),
+};
+
+/** What `auto` tries, fastest first, and what is said of those that stand in. */
+const preferred: readonly (readonly [name: Engine['name'], slower: string])[] = [
+  ['onnx', ''],
+  ['wasm', 'about forty times slower'],
+  ['cpu', 'hundreds of times slower'],
+];
+
+const hints: Partial<Record<Engine['name'], string>> = {
+  onnx: `onnxruntime-node has no build for ${process.platform} ${process.arch}, or its files are missing: run npm ci again, or ask for the engine wasm.`,
+  wasm: 'Run npm ci again, or ask for the engine cpu.',
+};
 
 /**
- * The engine of a name; `auto` is the compiled one or, where that does not load, the slow one with a warning.
- * @param importOnnx how the compiled engine's module is loaded; a test can let it fail
+ * The engine of a name; `auto` is the compiled one or, where that does not load, the best that does, with a warning.
+ * @param replaced how some engines are loaded; a test can let one fail
  * Throws ENGINE_UNAVAILABLE.
  */
 export async function loadEngine(
   name: EngineName,
   options: EngineOptions,
   log: Log = silentLog,
-  importOnnx: ImportOnnx = () => import('./onnx/engine.ts'),
+  replaced: Partial<Loaders> = {},
 ): Promise<Engine> {
-  switch (name) {
-    case 'onnx':
-      return loadOnnx(options, importOnnx);
-    case 'cpu':
-      return (await import('./eager/engine.ts')).cpuEngine();
-    case 'auto':
-      try {
-        return await loadOnnx(options, importOnnx);
-      } catch (error) {
-        if (!(error instanceof NoisefoldError) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
-        log.log('warn', `${error.message}; training with the cpu engine, which is about a hundred times slower`);
-        return loadEngine('cpu', options, log);
-      }
-    default:
-      return name satisfies never;
+  const load = async (wanted: Engine['name']): Promise<Engine> => {
+    try {
+      return await (replaced[wanted] ?? loaders[wanted])(options);
+    } catch (cause) {
+      throw cause instanceof NoisefoldError ? cause : unavailable(wanted, cause);
+    }
+  };
+  if (name !== 'auto') return load(name);
+  let problem: NoisefoldError | undefined;
+  for (const [candidate, slower] of preferred) {
+    try {
+      const engine = await load(candidate);
+      if (problem !== undefined) log.log('warn', `${problem.message}; training with the ${candidate} engine, which is ${slower}`);
+      return engine;
+    } catch (error) {
+      if (!(error instanceof NoisefoldError) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
+      problem ??= error;
+    }
   }
+  throw problem ?? new NoisefoldError('INTERNAL', 'there is no engine');
 }
 
-async function loadOnnx(options: EngineOptions, importOnnx: ImportOnnx): Promise<Engine> {
-  try {
-    return (await importOnnx()).onnxEngine(options);
-  } catch (cause) {
-    throw new NoisefoldError(
-      'ENGINE_UNAVAILABLE',
-      `the onnx engine does not load: ${cause instanceof Error ? cause.message : String(cause)}`,
-      {
-        hint: `onnxruntime-node has no build for ${process.platform} ${process.arch}, or its files are missing: run npm ci again, or ask for the engine cpu.`,
-        cause,
-      },
-    );
-  }
+function unavailable(name: Engine['name'], cause: unknown): NoisefoldError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const hint = hints[name];
+  return new NoisefoldError('ENGINE_UNAVAILABLE', `the ${name} engine does not load: ${reason}`, {
+    ...(hint && { hint }),
+    cause,
+  });
 }

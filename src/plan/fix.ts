@@ -30,6 +30,7 @@ export function fixTrial(config: SweepConfig, values: ParameterValues, layout: E
     layout.sources.map((source) => [source.name, value(swapParameter(config.noise.swapProbability, source))]),
   );
   const model = fixModel(config.model, value);
+  const { layers, inputs } = config.features;
   requireLayers(config.features, model);
   return {
     noise: { flavour: config.noise.flavour, swapProbability },
@@ -41,8 +42,9 @@ export function fixTrial(config: SweepConfig, values: ParameterValues, layout: E
       learningRateDecay: value('training.learningRateDecay'),
       loss: config.training.loss,
       checkpointEveryEpochs: config.training.checkpointEveryEpochs,
+      ...(config.training.averageLast === 1 ? {} : { averageLast: config.training.averageLast }),
     },
-    features: config.features,
+    features: { layers, inputs },
   };
 }
 

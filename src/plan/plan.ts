@@ -7,16 +7,16 @@ import type { EncodedLayout } from '../dataset/types.ts';
 import { sample } from '../search/sample.ts';
 import { searchSpace } from '../search/space.ts';
 import { fixTrial, swapParameter } from './fix.ts';
-import type { Plan, Task, Trial } from './types.ts';
+import type { Plan, Task, TaskFold, Trial } from './types.ts';
 
 /**
  * The plan of a study: the baselines first (`raw`, then `untrained-1` ... for each distinct network and choice of features, in the order
- * in which trials need them), then `trial-0001` ... as sampled; one task each.
- * @param data the layout and the number of all rows, labelled or not
+ * in which trials need them), then `trial-0001` ... as sampled; one task each, or one for each fold.
+ * @param data the layout, and how many rows train an autoencoder: all of them, labelled or not, or `foldRows`, those of each fold
  * @throws NoisefoldError CONFIG_INVALID or MODEL_SHAPE (see fixTrial, sample, stepsPerEpoch); CONFIG_INVALID also if a swap probability is
  * searched that no column takes, since its trials would be one and the same
  */
-export function planStudy(config: SweepConfig, data: { readonly layout: EncodedLayout; readonly rows: number }): Plan {
+export function planStudy(config: SweepConfig, data: PlanData): Plan {
   requireEffect(config, data.layout);
   const untrained = new Map<string, Trial>();
   const trained = sample(searchSpace(config), config.search.sampler, config.search.trials, config.seed).map(
@@ -46,7 +46,14 @@ export function planStudy(config: SweepConfig, data: { readonly layout: EncodedL
     ...untrained.values(),
     ...trained,
   ];
-  return { trials, tasks: trials.map((trial) => taskOf(trial, data.rows)) };
+  return { trials, tasks: trials.flatMap((trial) => tasksOf(trial, data)) };
+}
+
+export interface PlanData {
+  readonly layout: EncodedLayout;
+  readonly rows: number;
+  /** With the inductive protocol: the training rows of each fold. */
+  readonly foldRows?: readonly number[] | undefined;
 }
 
 /**
@@ -55,7 +62,7 @@ export function planStudy(config: SweepConfig, data: { readonly layout: EncodedL
  */
 export function stepsPerEpoch(rows: number, batchSize: number): number {
   if (batchSize > rows)
-    throw new NoisefoldError('CONFIG_INVALID', `a batch of ${batchSize} rows is more than the ${rows} rows of the data`, {
+    throw new NoisefoldError('CONFIG_INVALID', `a batch of ${batchSize} rows is more than the ${rows} rows to train on`, {
       where: 'training.batchSize',
       hint: `Use at most ${rows}.`,
     });
@@ -65,10 +72,14 @@ export function stepsPerEpoch(rows: number, batchSize: number): number {
 /** The network as it is at step 0. */
 const stopped = (config: TrialConfig): TrialConfig => ({ ...config, training: { ...config.training, epochs: 0 } });
 
-function taskOf(trial: Trial, rows: number): Task {
-  const { epochs, batchSize } = trial.config.training;
-  const toStep = epochs * stepsPerEpoch(rows, batchSize);
-  return { id: `${trial.id}/all/0-${toStep}`, trial: trial.id, fold: 'all', rung: 0, fromStep: 0, toStep };
+/** A trial's tasks: one on all rows, or one for each fold. Throws as stepsPerEpoch. */
+export function tasksOf({ id, config }: Pick<Trial, 'id' | 'config'>, { rows, foldRows }: Omit<PlanData, 'layout'>): Task[] {
+  const { epochs, batchSize } = config.training;
+  const taskOn = (fold: TaskFold, trained: number): Task => {
+    const toStep = epochs * stepsPerEpoch(trained, batchSize);
+    return { id: `${id}/${fold}/0-${toStep}`, trial: id, fold, rung: 0, fromStep: 0, toStep };
+  };
+  return foldRows === undefined ? [taskOn('all', rows)] : foldRows.map((trained, fold) => taskOn(fold, trained));
 }
 
 function requireEffect(config: SweepConfig, layout: EncodedLayout): void {

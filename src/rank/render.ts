@@ -1,5 +1,6 @@
 /** The ranking as files. Equal rankings give equal bytes: fixed column order, numbers in their shortest form that reads back the same. */
 import { canonicalJson } from '../base/json.ts';
+import type { Protocol } from '../config/types.ts';
 import type { Metrics } from '../ridge/types.ts';
 import { selectionNote } from './rank.ts';
 import type { Difference, RankedTrial } from './types.ts';
@@ -7,7 +8,7 @@ import type { Difference, RankedTrial } from './types.ts';
 type Cell = string | number | boolean | undefined;
 
 /** One line a trial, best first, after a header; RFC 4180 with \n line ends. What a trial does not have is an empty field. */
-export function rankingCsv(ranking: readonly RankedTrial[]): string {
+export function rankingCsv(ranking: readonly RankedTrial[], protocol: Protocol): string {
   const parameters = [...new Set(ranking.flatMap((trial) => Object.keys(trial.parameters)))].sort();
   const folds = ranking[0]?.perFold.length ?? 0;
   const binary = ranking[0]?.metric === 'auc';
@@ -16,6 +17,7 @@ export function rankingCsv(ranking: readonly RankedTrial[]): string {
     ['id', (trial) => trial.id],
     ['kind', (trial) => trial.kind],
     ...parameters.map((name) => [name, (trial: RankedTrial) => trial.parameters[name]] as const),
+    ['protocol', () => protocol],
     ['metric', (trial) => trial.metric],
     ['mean', (trial) => trial.mean],
     ['standard_error', (trial) => trial.standardError],
@@ -36,9 +38,9 @@ export function rankingCsv(ranking: readonly RankedTrial[]): string {
   return lines.map((line) => `${line.join(',')}\n`).join('');
 }
 
-/** `{ note, trials }` with sorted keys: every field of every ranked trial, each alpha's errors included. */
-export const rankingJson = (ranking: readonly RankedTrial[]): string =>
-  `${canonicalJson({ note: selectionNote, trials: ranking }, 2)}\n`;
+/** `{ note, protocol, trials }` with sorted keys: every field of every ranked trial, each alpha's errors included. */
+export const rankingJson = (ranking: readonly RankedTrial[], protocol: Protocol): string =>
+  `${canonicalJson({ note: selectionNote, protocol, trials: ranking }, 2)}\n`;
 
 /** The mean over folds of an error at the trial's best alpha. */
 export function meanAtBest(trial: RankedTrial, key: keyof Metrics): number | undefined {

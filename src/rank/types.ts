@@ -8,6 +8,7 @@ export interface ScoredTrial {
   readonly kind: TrialKind;
   readonly parameters: ParameterValues;
   readonly score: RidgeScore;
+  /** See checkpointOf. */
   readonly checkpoint: string | undefined;
   readonly untrained: string | undefined;
 }

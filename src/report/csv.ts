@@ -1,10 +1,12 @@
 /** Tables for other programs: RFC 4180 with \n, numbers in the shortest form that reads back to the same double, nothing where there is no value. */
+import type { TaskFold } from '../plan/types.ts';
 import type { HistoryRow } from '../train/types.ts';
 import type { EffectiveCorruption } from '../train/types.ts';
 import type { LearningCurve } from './model.ts';
 
 export interface TimingRow {
   readonly trial: string;
+  readonly fold: TaskFold;
   /** Leases that it took. */
   readonly attempts: number;
   readonly worker: string | undefined;
@@ -17,8 +19,8 @@ type Field = string | number | undefined;
 
 export const timingsCsv = (rows: readonly TimingRow[]): string =>
   csv(
-    ['trial', 'attempts', 'worker', 'seconds', 'engine'],
-    rows.map(({ trial, attempts, worker, seconds, engine }) => [trial, attempts, worker, seconds, engine]),
+    ['trial', 'fold', 'attempts', 'worker', 'seconds', 'engine'],
+    rows.map(({ trial, fold, attempts, worker, seconds, engine }) => [trial, fold, attempts, worker, seconds, engine]),
   );
 
 /** One row an epoch; epochs are counted from 1, as on the terminal, and `step` is the number of steps done at its end. */

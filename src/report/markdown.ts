@@ -59,7 +59,7 @@ function protocol({ protocol: name, data, target, folds, seed, engines, noisefol
   const inputs = `${thousands(data.columns)} columns, encoded as ${thousands(data.inputs)} inputs`;
   const how = {
     transductive: `One autoencoder a trial, trained on the inputs of all rows${unlabelled > 0 ? ', labelled or not' : ''}; it never saw a target. Ridge was then fitted on its features and scored on rows that the ridge did not see. So the scores say what the features are worth for rows that were there when the autoencoder was trained; for rows that come later, expect a little less.`,
-    inductive: `One autoencoder a trial and fold: preprocessing, autoencoder and ridge were all fitted on the fold's training rows only, so the scores are honest for rows that come later.`,
+    inductive: `One autoencoder a trial and fold: encoding, autoencoder and ridge were all fitted on the fold's training rows only, so the scores are what to expect on rows that come later.${unlabelled > 0 ? ' Rows without a target had no part in any of it.' : ''} The model in best/ puts the features of all ${folds.count} autoencoders together.`,
   }[name];
   return [
     '## Protocol',
@@ -130,7 +130,7 @@ function corruption(report: StudyReport): Blocks {
   if (best === undefined || report.corruption.length === 0) return [];
   return [
     `## What the noise of ${best.id} changed`,
-    'A swap that draws the value a cell has already changes nothing, so columns with few levels are corrupted less than their swap probability says.',
+    `A swap that draws the value a cell has already changes nothing, so columns with few levels are corrupted less than their swap probability says.${report.protocol === 'inductive' ? ' Measured in the training rows of fold 0.' : ''}`,
     table(
       ['column', 'swap probability', 'rows changed'],
       ['left', 'right', 'right'],
@@ -139,7 +139,7 @@ function corruption(report: StudyReport): Blocks {
   ];
 }
 
-function learningCurve({ learningCurve: curves, metric, ranking: ranked }: StudyReport): Blocks {
+function learningCurve({ protocol: name, learningCurve: curves, metric, ranking: ranked }: StudyReport): Blocks {
   const labels = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.labels)))].sort((a, b) => a - b);
   if (labels.length === 0) return [];
   const cell = (point: Pick<LearningCurvePoint, 'mean' | 'standardError'> | undefined): string =>
@@ -147,7 +147,7 @@ function learningCurve({ learningCurve: curves, metric, ranking: ranked }: Study
   const draws = Math.max(...curves.flatMap(({ points }) => points.map((point) => point.draws)));
   return [
     '## With fewer labels',
-    `${metricNames[metric]} on held-out rows of ridge fitted on so many labels (mean ± standard error over up to ${draws} draws), alpha chosen within them. The last row is the ranking's: every label, by cross-validation.`,
+    `${metricNames[metric]} on held-out rows of ridge fitted on so many labels (mean ± standard error over up to ${draws} draws), alpha chosen within them.${name === 'inductive' ? ' Labels and held-out rows both are rows that fold 0 held out: its autoencoder has seen neither.' : ''} The last row is the ranking's: every label, by cross-validation.`,
     table(
       ['labels', ...curves.map(({ name }) => text(name))],
       ['right', ...curves.map(() => 'left' as const)],
@@ -180,8 +180,14 @@ function usage(report: StudyReport, folder: string): Blocks {
     sh(
       `npx noisefold features --model ${shell(`${folder}/best`)} --data FILE --out features.parquet --predictions predictions.csv`,
     ),
-    `Ridge on the features of this study again, ${report.folds.kind === 'grouped' ? 'though with shuffled folds, not grouped ones' : 'which gives its score'}:`,
-    sh(ridgeCommand(report, folder)),
+    ...(report.protocol === 'inductive'
+      ? [
+          'Cross-validated ridge on `best/features.npy` gives another score than the ranking: all but one of the networks behind these features have seen each labelled row.',
+        ]
+      : [
+          `Ridge on the features of this study again, ${report.folds.kind === 'grouped' ? 'though with shuffled folds, not grouped ones' : 'which gives its score'}:`,
+          sh(ridgeCommand(report, folder)),
+        ]),
   ];
 }
 

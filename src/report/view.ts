@@ -3,6 +3,7 @@
  * dashboard show the same view.
  */
 import type { Plan, Trial, TrialKind } from '../plan/types.ts';
+import { outcomeOf } from '../rank/aggregate.ts';
 import { isHeld } from '../scheduler/transitions.ts';
 import { trialStatus } from '../scheduler/trials.ts';
 import type { State, StudyState, StudyStatus, TaskState, TrialStatus, WorkerState, WorkerStatus } from '../scheduler/types.ts';
@@ -139,10 +140,10 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], names: ReadonlyMap<
 
 /** The mean over folds of the metric at the best alpha, at the trial's highest rung; undefined where a fold lacks the metric. */
 function scoreOf(tasks: readonly TaskState[], metric: Metric): number | undefined {
-  const top = Math.max(...tasks.map(({ task }) => task.rung));
-  const folds = tasks
-    .filter(({ task }) => task.rung === top)
-    .flatMap(({ result }) => result?.score.folds.map((fold) => fold.metrics[result.score.best]?.[metric] ?? NaN) ?? []);
+  const outcome = outcomeOf(tasks, metric === 'auc' ? 'binary' : 'regression');
+  if (outcome.status !== 'scored') return undefined;
+  const { score } = outcome;
+  const folds = score.folds.map((fold) => fold.metrics[score.best]?.[metric] ?? NaN);
   const mean = folds.reduce((sum, value) => sum + value, 0) / folds.length;
   return Number.isFinite(mean) ? mean : undefined;
 }

@@ -66,7 +66,32 @@ export const referenceLinearAlgebra: LinearAlgebra = {
     }
     return a;
   },
+
+  product(a, b, m, n, k) {
+    const out = new Float64Array(m * n);
+    for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) out[i * n + j] = dot(a, i * k, b, j * k, k);
+    return Promise.resolve(out);
+  },
+
+  subtractProduct(c, a, b, m, n, k) {
+    for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) c[i * n + j]! -= dot(a, i * k, b, j * k, k);
+    return Promise.resolve();
+  },
 };
+
+/** Four partial sums, because one chain of additions would wait for itself. */
+function dot(a: Float32Array | Float64Array, atA: number, b: Float64Array, atB: number, k: number): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let i = 0;
+  for (; i + 3 < k; i += 4) {
+    s0 += a[atA + i]! * b[atB + i]!;
+    s1 += a[atA + i + 1]! * b[atB + i + 1]!;
+    s2 += a[atA + i + 2]! * b[atB + i + 2]!;
+    s3 += a[atA + i + 3]! * b[atB + i + 3]!;
+  }
+  for (; i < k; i++) s0 += a[atA + i]! * b[atB + i]!;
+  return s0 + s1 + (s2 + s3);
+}
 
 /**
  * Cholesky of the diagonal block of rows and columns [top, end) of a row-major matrix with `n` columns, in place.

@@ -1,7 +1,7 @@
 /** The cross-validated path of one feature set: a first pass for the Grams, a second for the held-out predictions of every alpha. */
 import { createGramBlocks } from './gram.ts';
 import { lossOf, metricsOf } from './metrics.ts';
-import { dotRow, fitPath, type RidgePath } from './solve.ts';
+import { fitPath, stack, type RidgePath, type Working } from './solve.ts';
 import type { GramBlocks, LinearAlgebra, Metrics, RidgeScore } from './types.ts';
 
 /** Features of consecutive rows. */
@@ -27,6 +27,8 @@ export interface ScoreInput {
   readonly linearAlgebra: LinearAlgebra;
   /** Streams the features; called twice, and must give the same rows in the same order. */
   readonly batches: () => AsyncIterable<FeatureBatch> | Iterable<FeatureBatch>;
+  /** Told the share of the path that is done, between the two passes. */
+  readonly working?: Working;
 }
 
 export interface ScoredPath {
@@ -46,11 +48,11 @@ export async function scorePath(input: ScoreInput): Promise<ScoredPath> {
   for await (const { start, rows, features } of input.batches())
     await grams.accumulate(features, target.subarray(start, start + rows), folds.subarray(start, start + rows));
   const blocks = await grams.finish();
-  const path = await fitPath(blocks, linearAlgebra, alphas);
+  const path = await fitPath(blocks, linearAlgebra, alphas, input.working);
 
-  const heldOut = createHeldOut(path, task);
+  const heldOut = createHeldOut(path, task, linearAlgebra);
   for await (const { start, rows, features } of input.batches())
-    heldOut.accumulate(features, target.subarray(start, start + rows), folds.subarray(start, start + rows));
+    await heldOut.accumulate(features, target.subarray(start, start + rows), folds.subarray(start, start + rows));
   const metrics = heldOut.finish();
   const score: RidgeScore = {
     alphas,
@@ -63,34 +65,38 @@ export async function scorePath(input: ScoreInput): Promise<ScoredPath> {
 
 export interface HeldOutAccumulator {
   /** Adds rows; arguments as GramAccumulator.accumulate. */
-  accumulate(features: Float32Array, target: Float64Array, folds: Int32Array): void;
+  accumulate(features: Float32Array, target: Float64Array, folds: Int32Array): Promise<void>;
   /** Metrics a fold and alpha: [fold][alpha]. */
   finish(): readonly (readonly Metrics[])[];
 }
 
 /**
  * The second pass: predicts every labelled row with its own fold's weights, for every alpha of the path, and keeps target and predictions
- * (8 bytes a row and alpha), since AUC needs all of them at once.
+ * (8 bytes a row and alpha), since AUC needs all of them at once. One product predicts a batch by the weights of all folds: sorting rows by
+ * fold first would cost more than the predictions that nobody asks for.
  */
-export function createHeldOut(path: RidgePath, task: 'regression' | 'binary'): HeldOutAccumulator {
+export function createHeldOut(path: RidgePath, task: 'regression' | 'binary', linearAlgebra: LinearAlgebra): HeldOutAccumulator {
+  const alphas = path.alphas.length;
   const kept = path.folds.map(({ rows, weights }) => ({
     used: 0,
     target: new Float64Array(rows),
     scores: weights.map(() => new Float64Array(rows)),
   }));
+  const all = path.folds.flatMap(({ weights }) => weights);
+  const width = (all[0]?.length ?? 1) - 1;
+  const stacked = stack(all.map((weights) => weights.subarray(0, width)));
+  const intercepts = all.map((weights) => weights[width]!);
   return {
-    accumulate(features, target, folds) {
+    async accumulate(features, target, folds) {
+      const products = await linearAlgebra.product(features, stacked, target.length, all.length, width);
       for (let row = 0; row < target.length; row++) {
         const fold = folds[row] ?? -1;
         const y = target[row]!;
-        const fit = path.folds[fold];
         const own = kept[fold];
-        if (fit === undefined || own === undefined || Number.isNaN(y)) continue;
+        if (own === undefined || Number.isNaN(y)) continue;
         own.target[own.used] = y;
-        for (const [index, weights] of fit.weights.entries()) {
-          const width = weights.length - 1;
-          own.scores[index]![own.used] = dotRow(weights, features, row * width, width);
-        }
+        for (let index = 0, first = fold * alphas; index < alphas; index++)
+          own.scores[index]![own.used] = products[row * all.length + first + index]! + intercepts[first + index]!;
         own.used++;
       }
     },

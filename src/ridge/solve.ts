@@ -5,7 +5,7 @@
  * outliers into the model that never saw it). With n rows, sums s and sum of targets t, centring takes the intercept out of the problem:
  *     Gc = G - s s'/n,  cc = c - s t/n,  (Gc + alpha I) w = cc,  intercept = (t - s'w)/n,
  * which is scikit-learn's Ridge(alpha): the penalty is alpha |w|^2 beside the sum of squares, on unscaled features, the intercept free.
- * Each alpha is one Cholesky factorisation. It needs no prior scaling: its rounding errors do not depend on the scale of rows and columns
+ * Few alphas are one Cholesky factorisation each, many share one reduction to band form (band.ts). Cholesky needs no prior scaling: its rounding errors do not depend on the scale of rows and columns
  * (Demmel 1989, "On floating point errors in Cholesky").
  *
  * Held out: with b = [w, intercept], SSE = y'y - 2 b'c + b'G b = y'y - b'(c + (c - G b)) over the fold's own block.
@@ -14,6 +14,7 @@
  * 1e-15 * lambdaMax(Gc)/alpha; SSE adds about 1e-15 of the target's own sum of squares (so an R2 of 1 - 1e-6 still has nine digits).
  */
 import { NoisefoldError } from '../base/errors.ts';
+import { reductionPays, solveByBand } from './band.ts';
 import type { GramBlock, GramBlocks, LinearAlgebra } from './types.ts';
 
 /** Ridge weights in the units of the raw features: [features + 1], the intercept last. */
@@ -45,12 +46,21 @@ interface NormalEquations {
   readonly targetMean: number;
 }
 
+/** Told how much of a long computation is done, from 0 to 1; its promise is waited for, and a rejection ends the computation. */
+export type Working = (share: number) => Promise<void>;
+
 /**
  * Fits every fold's training rows for every alpha.
  * @throws NoisefoldError DATA_FOLDS where a fold or its training set is empty; RIDGE_SINGULAR where an alpha is too small for the features
  */
-export async function fitPath(blocks: GramBlocks, linearAlgebra: LinearAlgebra, alphas: readonly number[]): Promise<RidgePath> {
+export async function fitPath(
+  blocks: GramBlocks,
+  linearAlgebra: LinearAlgebra,
+  alphas: readonly number[],
+  working: Working = idle,
+): Promise<RidgePath> {
   const folds: FoldFit[] = [];
+  const p = blocks.features + 1;
   for (const [fold, own] of blocks.folds.entries()) {
     const others = blocks.folds.filter((_, index) => index !== fold);
     if (own.rows === 0 || others.every((block) => block.rows === 0))
@@ -61,29 +71,47 @@ export async function fitPath(blocks: GramBlocks, linearAlgebra: LinearAlgebra, 
           hint: 'Use fewer folds, or label more rows.',
         },
       );
-    const equations = centre(others, blocks.features);
+    const solutions = await solvePath(centre(others, blocks.features), linearAlgebra, alphas, (share) =>
+      working((fold + share) / blocks.folds.length),
+    );
+    const products = await linearAlgebra.product(own.gram.data, stack(solutions), p, solutions.length, p);
+    const squares = solutions.map((solution, index) => heldOutSquares(own, solution, products, index, solutions.length));
     const variation = spread(own);
-    const weights: RidgeWeights[] = [];
-    const rmse: number[] = [];
-    const r2: number[] = [];
-    for (const alpha of alphas) {
-      const solution = await solve(equations, linearAlgebra, alpha);
-      const squares = heldOutSquares(own, solution);
-      weights.push(unshift(solution, blocks));
-      rmse.push(Math.sqrt(squares / own.rows));
-      r2.push(determination(squares, variation));
-    }
-    folds.push({ fold, rows: own.rows, weights, rmse, r2 });
+    folds.push({
+      fold,
+      rows: own.rows,
+      weights: solutions.map((solution) => unshift(solution, blocks)),
+      rmse: squares.map((sum) => Math.sqrt(sum / own.rows)),
+      r2: squares.map((sum) => determination(sum, variation)),
+    });
   }
   return { alphas, folds };
 }
 
-/** Ridge on all labelled rows: the weights that predict new rows. Throws as fitPath does. */
-export async function fitAll(blocks: GramBlocks, linearAlgebra: LinearAlgebra, alpha: number): Promise<RidgeWeights> {
+/** Ridge on all labelled rows for every alpha: the weights that predict new rows. Throws as fitPath does. */
+export async function fitAllPath(
+  blocks: GramBlocks,
+  linearAlgebra: LinearAlgebra,
+  alphas: readonly number[],
+  working: Working = idle,
+): Promise<RidgeWeights[]> {
   if (blocks.folds.every((block) => block.rows === 0))
     throw new NoisefoldError('DATA_FOLDS', 'There is no labelled row to train on.');
-  return unshift(await solve(centre(blocks.folds, blocks.features), linearAlgebra, alpha), blocks);
+  const solutions = await solvePath(centre(blocks.folds, blocks.features), linearAlgebra, alphas, working);
+  return solutions.map((solution) => unshift(solution, blocks));
 }
+
+/** Ridge on all labelled rows for one alpha. */
+export async function fitAll(blocks: GramBlocks, linearAlgebra: LinearAlgebra, alpha: number): Promise<RidgeWeights> {
+  const [weights] = await fitAllPath(blocks, linearAlgebra, [alpha]);
+  return weights as RidgeWeights;
+}
+
+/** The work of one training set's path, in rows of its Gram (features^2 multiplications each): what progress is reckoned by. */
+export const pathRows = (features: number, alphas: number): number =>
+  Math.ceil(reductionPays(features, alphas) ? 2 * features : (alphas * features) / 3);
+
+const idle: Working = () => Promise.resolve();
 
 /** Predictions for `rows` rows of [rows, features]: x'w + intercept, summed in float64. */
 export function predict(weights: RidgeWeights, features: Float32Array, rows: number): Float64Array {
@@ -146,18 +174,42 @@ function centre(blocks: readonly GramBlock[], features: number): NormalEquations
   };
 }
 
-/** [w, intercept] in shifted coordinates. */
-async function solve(equations: NormalEquations, linearAlgebra: LinearAlgebra, alpha: number): Promise<Float64Array> {
+/** [w, intercept] in shifted coordinates, for every alpha: by one reduction to band form where that pays, and one Cholesky factor each where not. */
+async function solvePath(
+  equations: NormalEquations,
+  linearAlgebra: LinearAlgebra,
+  alphas: readonly number[],
+  working: Working,
+): Promise<Float64Array[]> {
   const { features: n, gram, cross, mean, targetMean } = equations;
+  const known: readonly (Float64Array | undefined)[] = reductionPays(n, alphas.length)
+    ? await solveByBand(gram, cross, alphas, linearAlgebra, working)
+    : [];
+  const solutions: Float64Array[] = [];
+  for (const [index, alpha] of alphas.entries()) {
+    const solution = new Float64Array(n + 1);
+    solution.set(known[index] ?? (await solveByCholesky(gram, cross, alpha, linearAlgebra)));
+    let intercept = targetMean;
+    for (let j = 0; j < n; j++) intercept -= mean[j]! * solution[j]!;
+    solution[n] = intercept;
+    solutions.push(solution);
+    if (known.length === 0) await working((index + 1) / alphas.length);
+  }
+  return solutions;
+}
+
+async function solveByCholesky(
+  gram: Float64Array,
+  cross: Float64Array,
+  alpha: number,
+  linearAlgebra: LinearAlgebra,
+): Promise<Float64Array> {
+  const n = cross.length;
   const penalised = gram.slice();
   for (let j = 0; j < n; j++) penalised[j * n + j]! += alpha;
   const factor = await linearAlgebra.cholesky(penalised, n);
-  const solution = new Float64Array(n + 1);
-  solution.set(cross);
+  const solution = cross.slice();
   substitute(factor, n, solution);
-  let intercept = targetMean;
-  for (let j = 0; j < n; j++) intercept -= mean[j]! * solution[j]!;
-  solution[n] = intercept;
   return solution;
 }
 
@@ -175,14 +227,19 @@ export function substitute(factor: Float64Array, n: number, b: Float64Array): vo
   }
 }
 
-function heldOutSquares(own: GramBlock, solution: Float64Array): number {
-  const p = solution.length;
+/** Rows of weights, one after the other. */
+export function stack(rows: readonly Float64Array[]): Float64Array {
+  const width = rows[0]?.length ?? 0;
+  const stacked = new Float64Array(rows.length * width);
+  for (const [index, row] of rows.entries()) stacked.set(row, index * width);
+  return stacked;
+}
+
+/** @param products [p, count]: G b of all solutions, this one's in column `index` */
+function heldOutSquares(own: GramBlock, solution: Float64Array, products: Float64Array, index: number, count: number): number {
   let squares = own.squares;
-  for (let i = 0; i < p; i++) {
-    let residual = own.cross[i]!;
-    for (let j = 0, at = i * p; j < p; j++) residual -= own.gram.data[at + j]! * solution[j]!;
-    squares -= solution[i]! * (own.cross[i]! + residual);
-  }
+  for (const [i, value] of solution.entries())
+    squares -= value * (own.cross[i]! + (own.cross[i]! - products[i * count + index]!));
   return Math.max(0, squares);
 }
 

@@ -13,6 +13,10 @@ export interface LinearAlgebra {
    * the diagonal is unspecified. Resolves to `a`. Throws RIDGE_SINGULAR where a pivot is lost in rounding (see `pivotTolerance`).
    */
   cholesky(a: Float64Array, n: number): Promise<Float64Array>;
+  /** A B' for A [m, k], widened where it is float32, and B [n, k]: a new [m, n]. Arrays may be longer than that. */
+  product(a: Float32Array | Float64Array, b: Float64Array, m: number, n: number, k: number): Promise<Float64Array>;
+  /** C -= A B' in place, for C [m, n], A [m, k] and B [n, k] with k <= 128. Arrays may be longer than that. */
+  subtractProduct(c: Float64Array, a: Float64Array, b: Float64Array, m: number, n: number, k: number): Promise<void>;
 }
 
 /** Sums over the rows of one fold of z z', with z = [features - shift, 1]: enough for every ridge fit and its squared error. */

@@ -17,23 +17,28 @@ export interface Batches {
 }
 
 /**
- * The epochs' orders of 0 .. rows-1, cut into batches. All trials of a study (one seed) see the same batches.
+ * The epochs' orders of 0 .. rows-1, or of some rows of the table, cut into batches. All trials of a study (one seed) see the same batches.
  * Throws MODEL_SHAPE when the rows do not fill one batch.
  */
-export function createBatches(seed: number, rows: number, batchSize: number): Batches {
-  const perEpoch = Math.floor(rows / batchSize);
+export function createBatches(seed: number, rows: number | Uint32Array, batchSize: number): Batches {
+  const count = typeof rows === 'number' ? rows : rows.length;
+  const perEpoch = Math.floor(count / batchSize);
   if (perEpoch < 1)
-    throw new NoisefoldError('MODEL_SHAPE', `A batch of ${batchSize} rows cannot be filled from ${rows} rows`, {
+    throw new NoisefoldError('MODEL_SHAPE', `A batch of ${batchSize} rows cannot be filled from ${count} rows`, {
       where: 'training.batchSize',
-      hint: `Set it to ${rows} or less.`,
+      hint: `Set it to ${count} or less.`,
     });
   const key = stream(seed, 'shuffle');
+  const orderOf = (epoch: number): Uint32Array => {
+    const order = permutation(count, sequence(key, epoch));
+    return typeof rows === 'number' ? order : order.map((i) => rows[i]!);
+  };
   let held: { readonly epoch: number; readonly order: Uint32Array } | undefined;
   return {
     perEpoch,
     locate: (step) => ({ epoch: Math.floor(step / perEpoch), batch: step % perEpoch }),
     at({ epoch, batch }) {
-      if (held?.epoch !== epoch) held = { epoch, order: permutation(rows, sequence(key, epoch)) };
+      if (held?.epoch !== epoch) held = { epoch, order: orderOf(epoch) };
       return held.order.subarray(batch * batchSize, (batch + 1) * batchSize);
     },
   };

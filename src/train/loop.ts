@@ -1,11 +1,12 @@
 /**
  * The training loop. Step number s is the batch s mod n of epoch s div n, n being the steps an epoch; its rows, its noise and its learning rate
- * are functions of (seed, epoch, batch) alone. So a snapshot (weights, moments, history, and the sums of the unfinished epoch) is
- * enough to go on from any step to the same bytes and the same history as if there had been no stop.
+ * are functions of (seed, epoch, batch) alone. So a snapshot (weights, moments, the recent weights that are to be averaged, history, and the
+ * sums of the unfinished epoch) is enough to go on from any step to the same bytes and the same history as if there had been no stop.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NoisefoldError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
+import { type RecentWeights, withRecent } from '../checkpoint/averaging.ts';
 import type { TrainingConfig, TrialConfig } from '../config/types.ts';
 import type { PreparedData } from '../dataset/types.ts';
 import type { Batch, Engine, TrainingState } from '../engine/engine.ts';
@@ -18,6 +19,7 @@ import type { EpochSums, HistoryRow, TaskProgress } from './types.ts';
 /** Where training stands after `state.step` steps: all that is needed to go on. */
 export interface Snapshot {
   readonly state: TrainingState;
+  readonly recent: RecentWeights;
   /** The finished epochs. */
   readonly history: readonly HistoryRow[];
   /** Sums over the steps of the unfinished epoch; zeros at an epoch's end. */
@@ -26,6 +28,8 @@ export interface Snapshot {
 
 export interface TrainOptions {
   readonly data: Pick<PreparedData, 'inputs' | 'layout'>;
+  /** The rows to train on; all where it is left out. */
+  readonly rows?: Uint32Array | undefined;
   readonly network: NetworkSpec;
   readonly config: TrialConfig;
   /** The study's seed. */
@@ -50,20 +54,20 @@ export interface TrainOutcome extends Snapshot {
 const nothing: EpochSums = { loss: 0, changed: 0 };
 
 /** Training that starts anew. */
-export const snapshotOf = (state: TrainingState): Snapshot => ({ state, history: [], partial: nothing });
+export const snapshotOf = (state: TrainingState): Snapshot => ({ state, recent: [], history: [], partial: nothing });
 
 /** Trains from a snapshot to a step, or until stopped. Throws TRAIN_DIVERGED, and what the engine throws. */
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
   if (options.from.state.step >= options.toStep) return nothingToDo(options);
   const { data, network, config, seed, engine, from, toStep, signal, clock, onProgress, save } = options;
-  const { batchSize, checkpointEveryEpochs } = config.training;
+  const { batchSize, checkpointEveryEpochs, averageLast = 1 } = config.training;
   const { inputs } = data;
-  const batches = createBatches(seed, inputs.rows, batchSize);
+  const batches = createBatches(seed, options.rows ?? inputs.rows, batchSize);
   const noise = createNoise({ ...config.noise, layout: data.layout, seed });
   const cells = batchSize * inputs.cols;
   const batch: Batch = { noisy: new Float32Array(cells), clean: new Float32Array(cells), mask: new Float32Array(cells) };
   const history = [...from.history];
-  let { partial } = from;
+  let { partial, recent } = from;
   let { step } = from.state;
 
   const reporter = createReporter(clock, step * batchSize, onProgress);
@@ -86,7 +90,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       // The loss is that before the update: only the weights tell whether the last update was sound.
       if (!state.weights.every(Number.isFinite))
         throw diverged('Weights became NaN or infinite', step, batches.locate(Math.max(step - 1, 0)), config.training);
-      return { state, history: [...history], partial };
+      return { state, recent, history: [...history], partial };
     };
     report(undefined);
     while (step < toStep && !signal.aborted) {
@@ -109,6 +113,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
           corruption: partial.changed / (batches.perEpoch * cells),
         });
         partial = nothing;
+        if (averageLast > 1) recent = withRecent(recent, (await session.state()).weights, averageLast);
         if ((position.epoch + 1) % checkpointEveryEpochs === 0 && step < toStep) await save(await snapshot());
       }
       report(loss);

@@ -13,17 +13,21 @@ export interface Course {
   readonly network: NetworkSpec;
   /** The study's seed. */
   readonly seed: number;
-  /** Hash of the prepared data set. */
+  /** Hash of what it is trained on: see trainingHash. */
   readonly data: string;
   readonly config: Pick<TrialConfig, 'noise' | 'training'>;
 }
 
 /** The part of a configuration that steers the steps and is not in the network. How many epochs, and when to save, may change on the way. */
-const steering = ({ noise, training: { batchSize, learningRate, learningRateDecay } }: Course['config']): Json => ({
+const steering = ({
+  noise,
+  training: { batchSize, learningRate, learningRateDecay, averageLast = 1 },
+}: Course['config']): Json => ({
   noise: { flavour: noise.flavour, swapProbability: noise.swapProbability },
   batchSize,
   learningRate,
   learningRateDecay,
+  ...(averageLast === 1 ? {} : { averageLast }),
 });
 
 const extraSchema = z.object({
@@ -32,9 +36,9 @@ const extraSchema = z.object({
 });
 
 /** The checkpoint's bytes; equal for equal snapshots of equal courses, however often training was stopped before. */
-export function saveSnapshot({ state, history, partial }: Snapshot, { network, seed, data, config }: Course): Uint8Array {
+export function saveSnapshot({ state, recent, history, partial }: Snapshot, { network, seed, data, config }: Course): Uint8Array {
   const extra = { steering: steering(config), partial: { ...partial } };
-  return encodeCheckpoint({ state, network, seed, data, history, extra });
+  return encodeCheckpoint({ state, recent, network, seed, data, history, extra });
 }
 
 /** Throws CHECKPOINT_CORRUPT, and CHECKPOINT_MISMATCH when the checkpoint belongs to another course. */
@@ -49,5 +53,6 @@ export function loadSnapshot(bytes: Uint8Array, course: Course): Snapshot {
     throw new NoisefoldError('CHECKPOINT_MISMATCH', `The checkpoint was trained with ${found}, not with ${wanted}`, {
       hint: 'Go on with the configuration that it was trained with, or start anew.',
     });
-  return { state: checkpoint.state, history: checkpoint.history, partial: extra.data.partial };
+  const { state, recent, history } = checkpoint;
+  return { state, recent, history, partial: extra.data.partial };
 }

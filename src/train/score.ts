@@ -1,6 +1,7 @@
 import type { Matrix32 } from '../base/matrix.ts';
 import type { PreparedData } from '../dataset/types.ts';
 import { scorePath } from '../ridge/score.ts';
+import { pathRows } from '../ridge/solve.ts';
 import type { LinearAlgebra, RidgeScore } from '../ridge/types.ts';
 import type { FeatureBlock } from './features.ts';
 
@@ -12,7 +13,7 @@ export interface ScoreOptions {
   readonly data: Pick<PreparedData, 'inputs' | 'target' | 'folds' | 'foldCount' | 'task'>;
   readonly alphas: readonly number[];
   readonly linearAlgebra: LinearAlgebra;
-  /** Called between blocks and factorisations, with the work done and to do, in rows; a rejection ends the scoring. */
+  /** Called between blocks and parts of the path, with the work done and to do, in rows; a rejection ends the scoring. */
   readonly between?: (rows: number, toRows: number) => Promise<void>;
 }
 
@@ -23,9 +24,8 @@ export async function scoreFeatures(options: ScoreOptions): Promise<RidgeScore> 
   // Rows of the test file come last and have no target: they need no features here.
   const rows = folds.findLastIndex((fold) => fold >= 0) + 1;
   const inputs = { ...data.inputs, rows, data: data.inputs.data.subarray(0, rows * data.inputs.cols) };
-  // Factoring w columns costs w^3 / 3, a row of their Gram w^2: so that neither stands still for as long as the other takes.
-  const factorRows = Math.ceil(width / 3);
-  const toDo = 2 * rows + foldCount * alphas.length * factorRows;
+  const path = foldCount * pathRows(width, alphas.length);
+  const toDo = 2 * rows + path;
   let done = 0;
   async function* batches(): AsyncGenerator<FeatureBlock, void, void> {
     for await (const block of stream(inputs)) {
@@ -34,15 +34,10 @@ export async function scoreFeatures(options: ScoreOptions): Promise<RidgeScore> 
       await between(done, toDo);
     }
   }
-  const unhurried: LinearAlgebra = {
-    addGram: (...sums) => linearAlgebra.addGram(...sums),
-    async cholesky(...matrix) {
-      await between(done, toDo);
-      const factor = await linearAlgebra.cholesky(...matrix);
-      done += factorRows;
-      return factor;
-    },
+  const working = async (share: number): Promise<void> => {
+    done = rows + Math.round(share * path);
+    await between(done, toDo);
   };
-  const { score } = await scorePath({ width, foldCount, target, folds, task, alphas, linearAlgebra: unhurried, batches });
+  const { score } = await scorePath({ width, foldCount, target, folds, task, alphas, linearAlgebra, batches, working });
   return score;
 }

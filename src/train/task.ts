@@ -2,12 +2,17 @@
  * Runs one task: train from one step to another, then score by ridge on the features. The baselines are cases of it: `untrained` is a task
  * that ends at step 0, `raw` is scored on the inputs themselves.
  *
+ * A task of a fold (the inductive protocol) is trained on the fold's training rows, and scored on its held-out rows.
+ *
  * The checkpoint at the last step is stored before scoring starts, so that an attempt that is stopped while it scores leaves its training done.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { NoisefoldError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
+import { finalWeights } from '../checkpoint/averaging.ts';
+import { trainingHash } from '../dataset/folds.ts';
+import { trainingRows } from '../dataset/split.ts';
 import type { PreparedData } from '../dataset/types.ts';
 import type { Engine } from '../engine/engine.ts';
 import { featureWidth, initialState, parameterCount } from '../model/parameters.ts';
@@ -22,6 +27,7 @@ import { featureLayers, networkOf } from './network.ts';
 import { createReporter } from './progress.ts';
 import { loadSnapshot, saveSnapshot } from './resume.ts';
 import { scoreFeatures, type ScoreOptions } from './score.ts';
+import { scoreFold } from './score-fold.ts';
 import type { EffectiveCorruption, TaskProgress, TaskResult, TaskSpec } from './types.ts';
 
 export interface TaskDependencies {
@@ -54,10 +60,12 @@ export async function runTask(spec: TaskSpec, dependencies: TaskDependencies): P
         hint: 'The data files changed while the study was running: start a new study.',
       },
     );
-  if (spec.task.fold !== 'all')
-    throw new NoisefoldError('INTERNAL', 'Only the transductive protocol is built: a task cannot leave a fold out of training', {
-      where: spec.task.id,
-    });
+  if ((data.heldOut ?? 'all') !== spec.task.fold)
+    throw new NoisefoldError(
+      'DATA_MISMATCH',
+      `The prepared data is encoded by ${data.heldOut === undefined ? 'all rows' : `the training rows of fold ${data.heldOut}`}, but the task is of ${spec.task.fold === 'all' ? 'all rows' : `fold ${spec.task.fold}`}`,
+      { where: spec.task.id },
+    );
   const startedAt = clock.now();
   const { epochs } = spec.config.training;
   const { toStep } = spec.task;
@@ -84,7 +92,7 @@ export async function runTask(spec: TaskSpec, dependencies: TaskDependencies): P
     const layers = featureLayers(spec.config.features, network);
     const trained = await trainAndStore(spec, dependencies, network);
     if (trained.stopped || signal.aborted) return { stopped: true };
-    const { weights } = trained.state;
+    const weights = finalWeights(trained);
     const { inputs: withInputs } = spec.config.features;
     const ridge = await score(
       spec,
@@ -112,7 +120,7 @@ async function trainAndStore(
   { data, engine, artifacts, clock, signal, onProgress, onCheckpoint }: TaskDependencies,
   network: NetworkSpec,
 ): Promise<TrainOutcome & { readonly checkpoint: string }> {
-  const course = { network, seed, data: data.hash, config };
+  const course = { network, seed, data: trainingHash(data), config };
   const resumed = resumeFrom === undefined ? undefined : await getKept(artifacts, resumeFrom);
   const from = resumed === undefined ? snapshotOf(initialState(network, seed)) : loadSnapshot(resumed, course);
   if (from.state.step > task.toStep)
@@ -130,6 +138,7 @@ async function trainAndStore(
   };
   const outcome = await train({
     data,
+    rows: rowsToTrainOn(data),
     network,
     config,
     seed,
@@ -170,14 +179,18 @@ function score(
     await nextTurn();
     signal.throwIfAborted();
   };
-  return scoreFeatures({ stream, width, data, alphas: ridge.alphas, linearAlgebra, between });
+  const options = { stream, width, data, alphas: ridge.alphas, linearAlgebra, between };
+  return task.fold === 'all' ? scoreFeatures(options) : scoreFold(task.fold, options);
 }
+
+const rowsToTrainOn = ({ folds, heldOut }: PreparedData): Uint32Array | undefined =>
+  heldOut === undefined ? undefined : trainingRows(folds, heldOut);
 
 /** Measured over this many rows of the first epoch: the share is known to a percent, in some ten milliseconds. */
 const corruptionRows = 20_000;
 
 function corruptionOf({ config, seed }: TaskSpec, data: PreparedData): EffectiveCorruption[] {
   const noise = createNoise({ ...config.noise, layout: data.layout, seed });
-  const batches = createBatches(seed, data.inputs.rows, config.training.batchSize);
+  const batches = createBatches(seed, rowsToTrainOn(data) ?? data.inputs.rows, config.training.batchSize);
   return effectiveCorruption(noise, data, firstEpoch(batches), corruptionRows);
 }

@@ -116,7 +116,7 @@ function writeTrialConfig({ noise, model, training, features }: TrialConfig): no
   return {
     noise: { flavour: flavours[noise.flavour], swapProbability: noise.swapProbability },
     ...writeModel(model),
-    training,
+    training: { ...training, averageLast: training.averageLast ?? null },
     features: { ...writeLayers(features.layers), inputs: features.inputs },
   };
 }
@@ -134,6 +134,7 @@ function readTrialConfig(config: noisefold.v1.TrialConfig.$Shape | null | undefi
       learningRateDecay: training.learningRateDecay,
       loss: training.loss && { emphasis: training.loss.emphasis, maskWeight: training.loss.maskWeight },
       checkpointEveryEpochs: training.checkpointEveryEpochs,
+      ...present({ averageLast: training.averageLast }),
     },
     features: features && { layers: readLayers(features), inputs: features.inputs },
   };

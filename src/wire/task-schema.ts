@@ -37,6 +37,7 @@ const trialConfig: z.ZodType<TrialConfig> = z.object({
     learningRateDecay: positive,
     loss: z.object({ emphasis: share, maskWeight: notNegative }),
     checkpointEveryEpochs: count,
+    averageLast: count.optional(),
   }),
   features: z.object({ layers: z.union([z.array(uint32).max(1_000), z.literal('all'), z.literal('last')]), inputs: z.boolean() }),
 });

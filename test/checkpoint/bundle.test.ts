@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { decodeSafetensors } from '../../src/base/safetensors.ts';
 import { writeCheckpointFiles } from '../../src/checkpoint/files.ts';
-import { bundleVersion, type ModelBundle, readBundle, writeBundle } from '../../src/checkpoint/bundle.ts';
+import { bundleVersions, type ModelBundle, readBundle, writeBundle } from '../../src/checkpoint/bundle.ts';
+import type { Preprocessor } from '../../src/dataset/encode.ts';
 import type { NetworkSpec } from '../../src/model/types.ts';
 import { initialState } from '../../src/model/parameters.ts';
 
@@ -23,6 +24,17 @@ const network: NetworkSpec = {
   loss,
 };
 
+const narrow: NetworkSpec = { ...network, binary: 0, categoricalSources: 0 };
+
+const preprocessor: Preprocessor = {
+  version: 1,
+  columns: [
+    { kind: 'categorical', name: 'cut', levels: ['Fair', 'Good'], rare: [], missing: false, numbers: false },
+    { kind: 'numerical', name: 'carat', median: 0.7, mean: 0.1 + 0.2, deviation: 1 / 3, missing: false },
+  ],
+  ignored: ['price', 'id'],
+};
+
 const bundle: ModelBundle = {
   noisefold: '0.1.0',
   study: 'small',
@@ -35,21 +47,27 @@ const bundle: ModelBundle = {
     training: { epochs: 1, batchSize: 8, learningRate: 1e-3, learningRateDecay: 1, loss, checkpointEveryEpochs: 1 },
     features: { layers: 'all', inputs: false },
   },
-  network,
   target: { column: 'price', task: 'regression', transform: 'log' },
   id: 'id',
   reading: { missing: ['NA'] },
   ridge: { alpha: 50 },
-  preprocessor: {
-    version: 1,
-    columns: [
-      { kind: 'categorical', name: 'cut', levels: ['Fair', 'Good'], rare: [], missing: false, numbers: false },
-      { kind: 'numerical', name: 'carat', median: 0.7, mean: 0.1 + 0.2, deviation: 1 / 3, missing: false },
-    ],
-    ignored: ['price', 'id'],
-  },
-  weights: initialState(network, 7).weights,
+  members: [{ preprocessor, network, weights: initialState(network, 7).weights }],
+  combine: 'concatenate',
   ridgeWeights: Float64Array.from({ length: 9 }, (_, i) => Math.sin(i) / 3),
+};
+
+/** Of an inductive study: a network a fold, the second of which never saw `Fair`. */
+const folds: ModelBundle = {
+  ...bundle,
+  members: [
+    ...bundle.members,
+    {
+      preprocessor: { ...preprocessor, columns: preprocessor.columns.slice(1) },
+      network: narrow,
+      weights: initialState(narrow, 7).weights,
+    },
+  ],
+  ridgeWeights: Float64Array.from({ length: 17 }, (_, i) => Math.cos(i) / 3),
 };
 
 describe('a model bundle', () => {
@@ -57,6 +75,15 @@ describe('a model bundle', () => {
     const folder = fresh();
     await writeBundle(folder, bundle);
     assert.deepEqual(await readBundle(folder), bundle);
+  });
+
+  it('holds a network a fold just as well, in folders of their own, and says so in its version', async () => {
+    const folder = fresh();
+    await writeBundle(folder, folds);
+    assert.deepEqual(await readBundle(folder), folds);
+    assert.match(readFileSync(join(folder, 'manifest.json'), 'utf8'), /"fold-1\/model\.safetensors"[^]*"version": 2/);
+    rmSync(join(folder, 'fold-1/model.safetensors'));
+    await assert.rejects(readBundle(folder), { code: 'CHECKPOINT_CORRUPT', where: join(folder, 'fold-1/model.safetensors') });
   });
 
   it('is the same bytes for the same model', async () => {
@@ -96,7 +123,7 @@ describe('a model bundle', () => {
     const folder = fresh();
     await writeBundle(folder, bundle);
     const path = join(folder, 'manifest.json');
-    writeFileSync(path, readFileSync(path, 'utf8').replace(`"version": ${bundleVersion}`, '"version": 99'));
+    writeFileSync(path, readFileSync(path, 'utf8').replace(`"version": ${bundleVersions.one}`, '"version": 99'));
     await assert.rejects(readBundle(folder), { code: 'CHECKPOINT_MISMATCH', message: /version 99/ });
   });
 

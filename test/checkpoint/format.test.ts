@@ -24,6 +24,7 @@ const checkpoint: Checkpoint = {
     firstMoment: initialState(network, 2).weights,
     secondMoment: initialState(network, 3).weights,
   },
+  recent: [initialState(network, 4).weights, initialState(network, 5).weights],
   network,
   seed: 42,
   data: 'ab'.repeat(32),
@@ -96,7 +97,9 @@ describe('a checkpoint', () => {
     const names = parameterSpecs(network).map(({ name }) => name);
     assert.deepEqual(
       new Set(Object.keys(tensors)),
-      new Set(names.flatMap((name) => [name, `adam.first.${name}`, `adam.second.${name}`])),
+      new Set(
+        names.flatMap((name) => [name, `adam.first.${name}`, `adam.second.${name}`, `recent.0.${name}`, `recent.1.${name}`]),
+      ),
     );
     assert.deepEqual(tensors['encoder_1.attn.in_proj_weight']?.shape, [12, 4]);
     assert.deepEqual(tensors['excite.weight']?.data, checkpoint.state.weights.subarray(0, 40));

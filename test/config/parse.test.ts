@@ -158,7 +158,7 @@ ridge: { folds: { count: 1, kind: grouped } }
     ],
     ['a layer beyond the last', 'features: { layers: [0, 3] }', /^1:25 {2}features.layers.1: .*last index is 2/],
     ['not a number', 'training: { learningRate: .nan }', /learningRate: expected a number/],
-    ['an unknown protocol', 'protocol: inductve', /expected `transductive`/],
+    ['an unknown protocol', 'protocol: inductve', /expected one of|did you mean/],
   ];
   for (const [what, text, problem] of cases)
     it(`says so: ${what}`, () => {

@@ -1,11 +1,13 @@
 /** What every engine must do, whatever runs it. The cpu engine is the oracle: it is tfjs, operation by operation. */
 import assert from 'node:assert/strict';
-import { before, describe, it } from 'node:test';
+import { spawnSync } from 'node:child_process';
+import { before, describe, it, type TestContext } from 'node:test';
 import { cpuEngine } from '../../src/engine/eager/engine.ts';
 import type { Engine, TrainingSession, TrainingState } from '../../src/engine/engine.ts';
 import { featureWidth, initialState, inputWidth, offsets, parameterSpecs } from '../../src/model/parameters.ts';
 import type { NetworkSpec } from '../../src/model/types.ts';
 import { batchOf } from '../model/batch.ts';
+import { boundBytes, type Grown } from './engine-memory.ts';
 
 const loss = { emphasis: 0.75, maskWeight: 2 };
 const columns = { binary: 5, numerical: 3, categoricalSources: 2, numericalSources: 3, loss };
@@ -95,15 +97,55 @@ function distance(network: NetworkSpec, a: Float32Array, b: Float32Array): numbe
 
 const isNoisefoldError = (code: string) => (error: unknown) => (error as { code?: string }).code === code;
 
-export function engineContract(name: string, make: (threads: number) => Promise<Engine>): void {
-  describe(`the ${name} engine`, () => {
+export interface ContractOptions {
+  /** Why the engine is not there to be tested, if it is not: shown as the reason of the skip. */
+  readonly absent?: string | false | undefined;
+  /** How a process of its own loads the same engine: its name, and the device if it has a choice. The name alone if not given. */
+  readonly loadedAs?: readonly [name: string, device?: string];
+}
+
+/** @param make with so many threads, where the engine lets each session choose */
+export function engineContract(
+  name: string,
+  make: (threads: number) => Promise<Engine>,
+  { absent = false, loadedAs = [name] }: ContractOptions = {},
+): void {
+  /** What one of the scripts beside this file prints about the engine. */
+  const elsewhere = (script: string, threads = 1): string => {
+    const [engine, device = ''] = loadedAs;
+    const args = ['--expose-gc', '--import', 'tsx', new URL(script, import.meta.url).pathname, engine, String(threads), device];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    return stdout;
+  };
+
+  describe(`the ${name} engine`, { skip: absent }, () => {
     const oracle = cpuEngine();
     let engine: Engine;
     before(async () => {
       engine = await make(1);
     });
+    /** Skips what only an engine can be held to that promises its bytes. */
+    const bitExact = (t: TestContext): boolean => {
+      const { bitExact, version } = engine.capabilities;
+      if (!bitExact) t.skip(`${version} on ${engine.capabilities.device} does not promise to end in the same bytes`);
+      return bitExact;
+    };
 
     for (const item of cases) {
+      it(`finds the loss and the gradients of ${item.name} as the oracle does`, async () => {
+        const expected = await trained(oracle, item, 1);
+        const found = await trained(engine, item, 1);
+        assert.ok(Math.abs(found.losses[0]! - expected.losses[0]!) <= 1e-6 * Math.abs(expected.losses[0]!));
+        // Adam's first moment starts from 0: after one step it is a tenth of the gradient, and the second one a thousandth of its square.
+        for (const moment of ['firstMoment', 'secondMoment'] as const) {
+          const far = distance(item.network, found.state[moment], expected.state[moment]);
+          assert.ok(far <= 1e-5, `${moment} ${far} apart`);
+        }
+        const far = distance(item.network, found.state.weights, expected.state.weights);
+        assert.ok(far <= 1e-5, `weights ${far} apart`);
+      });
+
       it(`trains ${item.name} as the oracle does`, async () => {
         const expected = await trained(oracle, item, 20);
         const found = await trained(engine, item, 20);
@@ -136,7 +178,8 @@ export function engineContract(name: string, make: (threads: number) => Promise<
 
     const [item] = cases as [Case];
 
-    it('ends in the same bytes when it is stopped at any step and resumed in another session', async () => {
+    it('ends in the same bytes when it is stopped at any step and resumed in another session', async (t) => {
+      if (!bitExact(t)) return;
       const whole = await trained(engine, item, 6);
       for (let stop = 0; stop <= 6; stop++) {
         const first = await engine.training(item.network, item.batchSize, initialState(item.network, 7));
@@ -151,17 +194,12 @@ export function engineContract(name: string, make: (threads: number) => Promise<
       }
     });
 
-    it('gives the same bytes with one thread and two', async () => {
-      const other = await make(2);
-      const wide: Case = {
-        name: '',
-        network: { ...columns, model: { ...transformer, tokenSize: 32, feedForward: 64 } },
-        batchSize: 64,
-      };
-      assert.deepEqual((await trained(other, wide, 4)).state, (await trained(engine, wide, 4)).state);
+    it('gives the same bytes with one thread and two, in another process', (t) => {
+      if (!bitExact(t)) return;
+      assert.equal(elsewhere('engine-bytes.ts', 2), elsewhere('engine-bytes.ts', 1));
     });
 
-    it('keeps interleaved sessions apart', async () => {
+    it('keeps interleaved sessions apart, be they of other models', async () => {
       const other = cases[1]!;
       const one = await engine.training(item.network, item.batchSize, initialState(item.network, 7));
       const two = await engine.training(other.network, other.batchSize, initialState(other.network, 7));
@@ -210,6 +248,15 @@ export function engineContract(name: string, make: (threads: number) => Promise<
         features.run(new Float32Array(item.batchSize * inputWidth(item.network))),
         isNoisefoldError('ENGINE_FAILED'),
       );
+    });
+
+    it('takes no memory for its 2,000 steps, and gives back what it held when it is released', () => {
+      const grown = JSON.parse(elsewhere('engine-memory.ts')) as Record<'steps' | 'sessions', Grown>;
+      for (const what of ['steps', 'sessions'] as const) {
+        const { tensors, bytes } = grown[what];
+        assert.equal(tensors, 0, `${what} must leave no tensor behind`);
+        assert.ok(bytes < boundBytes, `${what} must not take memory, but took ${(bytes / 1e6).toFixed()} MB`);
+      }
     });
 
     it('reports a divergence as a loss that is not finite, not as an exception', async () => {

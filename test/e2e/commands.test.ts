@@ -111,6 +111,19 @@ describe('noisefold train, features, ridge', () => {
     }
   });
 
+  it('ridge reads tables as a study was told to: with its delimiter, and its texts for missing values', () => {
+    const lines = Array.from({ length: 40 }, (_, i) => `${(i * 7) % 11}:${i === 3 ? '?' : (i * 5) % 13}`);
+    writeFileSync(join(folder, 'colons.csv'), ['x:y', ...lines].join('\n'));
+    const given = ['ridge', '--features', 'colons.csv', '--target', 'y', '--delimiter', ':', '--json'];
+    const { score } = JSON.parse(succeed(...given, '--missing', '?', 'n/a')) as { score: RidgeScore };
+    assert.equal(score.features, 1);
+    assert.equal(
+      score.folds.reduce((sum, { rows }) => sum + rows, 0),
+      39,
+    );
+    assert.match(noisefold(...given).stderr, /^DATA_TARGET colons.csv:5:4: .*"\?"/m);
+  });
+
   it('an interrupted training goes on where it stopped, to the same bytes', async () => {
     const long = ['train', ...fixed, '--set', 'training.epochs=400', '--set', 'training.checkpointEveryEpochs=1000', '-q'];
     succeed(...long, '--out', 'straight');

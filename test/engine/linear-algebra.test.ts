@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { NoisefoldError } from '../../src/base/errors.ts';
 import { onnxLinearAlgebra } from '../../src/engine/onnx/linear-algebra.ts';
 import { referenceLinearAlgebra } from '../../src/ridge/reference.ts';
-import { uniform } from '../ridge/tables.ts';
+import { scorePath } from '../../src/ridge/score.ts';
+import { batchesOf, testTable, uniform } from '../ridge/tables.ts';
 
 /** The lower triangle of a Gram matrix of a few more rows than columns. */
 async function gram(cols: number, diagonal: number): Promise<Float64Array> {
@@ -52,6 +53,28 @@ for (const [name, linearAlgebra] of Object.entries(implementations))
         assert.ok(lowerGap(product, matrix, n) < 1e-11, String(lowerGap(product, matrix, n)));
       });
 
+    for (const [m, n, k] of [
+      [1, 1, 1],
+      [300, 70, 129],
+      [5, 100, 530],
+      [129, 260, 128],
+    ] as const)
+      it(`multiplies [${m}, ${k}] by [${n}, ${k}]', also from float32, and takes such a product off`, async () => {
+        const a = Float32Array.from(uniform(m * k, 1));
+        const b = uniform(n * k, 2);
+        const expected = new Float64Array(m * n);
+        for (let i = 0; i < m; i++)
+          for (let j = 0; j < n; j++) for (let l = 0; l < k; l++) expected[i * n + j]! += a[i * k + l]! * b[j * k + l]!;
+        const gap = (c: Float64Array): number =>
+          expected.reduce((most, value, at) => Math.max(most, Math.abs(value - c[at]!)), Math.abs(c.length - m * n));
+        assert.ok(gap(await linearAlgebra.product(a, b, m, n, k)) < 1e-12);
+        assert.ok(gap(await linearAlgebra.product(Float64Array.from(a), b, m, n, k)) < 1e-12);
+        if (k > 128) return;
+        const c = expected.map((value) => 2 * value);
+        await linearAlgebra.subtractProduct(c, Float64Array.from(a), b, m, n, k);
+        assert.ok(gap(c) < 1e-12);
+      });
+
     it('refuses a matrix that is not positive definite, wherever the bad pivot is', async () => {
       for (const at of [0, 5, 200]) {
         const matrix = await gram(260, 1);
@@ -91,7 +114,36 @@ describe('linear algebra by ONNX Runtime', () => {
       const total = new Float64Array(n * n);
       await linearAlgebra.addGram(total, a, 900, n, uniform(n, 6));
       const penalised = total.map((value, at) => value + (at % (n + 1) === 0 ? 1 : 0));
-      results.push([total, await linearAlgebra.cholesky(penalised, n)]);
+      const factor = await linearAlgebra.cholesky(penalised, n);
+      // Few rows and many columns; ONNX Runtime would give each thread some of the columns, and add up in an order that depends on how many.
+      const products = [
+        await linearAlgebra.product(Float64Array.from(a), total, 4, n, n),
+        await linearAlgebra.product(a, total, 17, 100, n),
+      ];
+      await linearAlgebra.subtractProduct(factor, total, penalised, 300, n, 128);
+      results.push([total, factor, ...products]);
+    }
+    assert.deepEqual(results[1], results[0]);
+    assert.deepEqual(results[2], results[0]);
+  });
+
+  it('gives the same bytes for a whole path, with 1 and 3 threads and when it is repeated', async () => {
+    const table = testTable('plain', 700, 300, 7);
+    const folds = Int32Array.from({ length: table.rows }, (_, row) => row % 2);
+    const results = [];
+    for (const threads of [1, 3, 3]) {
+      const { path, score } = await scorePath({
+        width: table.width,
+        foldCount: 2,
+        target: table.target,
+        folds,
+        task: 'regression',
+        alphas: [0.01, 0.1, 1, 10, 100, 1000, 10000],
+        linearAlgebra: onnxLinearAlgebra({ threads }),
+        // The last batch is one of few rows.
+        batches: () => batchesOf(table, [128]),
+      });
+      results.push({ path, score });
     }
     assert.deepEqual(results[1], results[0]);
     assert.deepEqual(results[2], results[0]);

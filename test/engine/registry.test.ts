@@ -14,15 +14,24 @@ describe('loadEngine', () => {
     assert.equal((await loadEngine('auto', { threads: 1 })).name, 'onnx');
   });
 
-  it('says why onnx does not load and what to do, and makes do with cpu for auto, with a warning', async () => {
+  it('says why an engine does not load and what to do, and makes do with the next best for auto, with a warning', async () => {
     const absent = (): Promise<never> => Promise.reject(new Error('Cannot find module onnxruntime_binding.node'));
-    await assert.rejects(loadEngine('onnx', { threads: 1 }, silentLog, absent), (error: NoisefoldError) => {
+    await assert.rejects(loadEngine('onnx', { threads: 1 }, silentLog, { onnx: absent }), (error: NoisefoldError) => {
       return error.code === 'ENGINE_UNAVAILABLE' && /onnxruntime_binding/.test(error.message) && /npm ci/.test(error.hint ?? '');
     });
-    const lines: string[] = [];
-    const log: Log = { log: (level, message) => lines.push(`${level} ${message}`) };
-    assert.equal((await loadEngine('auto', { threads: 1 }, log, absent)).name, 'cpu');
-    assert.equal(lines.length, 1);
-    assert.match(lines[0] ?? '', /^warn .*onnxruntime_binding.*slower/);
+    for (const [replaced, name] of [
+      [{ onnx: absent }, 'wasm'],
+      [{ onnx: absent, wasm: absent }, 'cpu'],
+    ] as const) {
+      const lines: string[] = [];
+      const log: Log = { log: (level, message) => lines.push(`${level} ${message}`) };
+      assert.equal((await loadEngine('auto', { threads: 1 }, log, replaced)).name, name);
+      assert.equal(lines.length, 1);
+      assert.match(lines[0] ?? '', new RegExp(`^warn .*onnxruntime_binding.*${name} engine.*slower`));
+    }
+    await assert.rejects(
+      loadEngine('auto', { threads: 1 }, silentLog, { onnx: absent, wasm: absent, cpu: absent }),
+      (error: NoisefoldError) => error.code === 'ENGINE_UNAVAILABLE',
+    );
   });
 });

@@ -5,7 +5,7 @@ import * as ort from 'onnxruntime-node';
 import type { NoisefoldError } from '../../src/base/errors.ts';
 import { sequence, stream } from '../../src/base/rng.ts';
 import { lower } from '../../src/engine/onnx/lower.ts';
-import { trainingGraph } from '../../src/engine/onnx/engine.ts';
+import { trainingGraph } from '../../src/engine/trace/programs.ts';
 import { trace } from '../../src/engine/trace/trace.ts';
 import { kernels } from '../../src/engine/trace/kernels.ts';
 import { cases } from '../contract/engine.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { NoisefoldError, type ErrorCode } from '../../src/base/errors.ts';
-import { parseSweep } from '../../src/config/parse.ts';
+import { configHash, parseSweep } from '../../src/config/parse.ts';
 import type { EncodedLayout } from '../../src/dataset/types.ts';
 import { fixTrial, requireFixed } from '../../src/plan/fix.ts';
 import { planStudy, stepsPerEpoch } from '../../src/plan/plan.ts';
@@ -81,7 +81,7 @@ describe('a trial that does not fit', () => {
       () => fixTrial(heads, { 'model.heads': 5 }, layout),
       fails('MODEL_SHAPE', /5 heads do not divide a tokenSize of 32/),
     );
-    const config = { ...sweep(), features: { layers: [1, 3], inputs: false } };
+    const config = { ...sweep(), features: { ...sweep().features, layers: [1, 3] } };
     assert.throws(() => fixTrial(config, {}, layout), fails('MODEL_SHAPE', /no hidden layer 3 in a network of 3/));
   });
 
@@ -142,6 +142,36 @@ search: { sampler: grid, trials: 4 }
     });
   });
 
+  it('gives each trial a task for each fold where autoencoders are trained on those, of the fold’s own steps', () => {
+    const inductive = planStudy(searched, { ...data, foldRows: [640, 639, 641] });
+    assert.deepEqual(inductive.trials, plan.trials);
+    assert.deepEqual(
+      inductive.tasks.filter(({ trial }) => trial === 'trial-0002' || trial === 'raw').map(({ id, fold }) => [id, fold]),
+      [
+        ...[0, 1, 2].map((fold) => [`raw/${fold}/0-0`, fold]),
+        ['trial-0002/0/0-30', 0],
+        ['trial-0002/1/0-27', 1],
+        ['trial-0002/2/0-30', 2],
+      ],
+    );
+    assert.equal(new Set(inductive.tasks.map(({ id }) => id)).size, 21);
+    assert.throws(
+      () => planStudy(searched, { ...data, foldRows: [640, 63] }),
+      fails('CONFIG_INVALID', /64 rows is more than the 63 rows/),
+    );
+  });
+
+  it('keeps averaged weights and what the study makes of folds apart: the one is the trial’s, the other is not', () => {
+    const config = sweep('training: { averageLast: 3 }\nfeatures: { folds: average }');
+    const fixed = fixTrial(config, {}, layout);
+    assert.equal(fixed.training.averageLast, 3);
+    assert.deepEqual(fixed.features, { layers: 'all', inputs: false });
+    assert.equal('averageLast' in fixTrial(sweep(), {}, layout).training, false);
+    assert.equal(configHash(config), configHash(sweep('training: { averageLast: 3 }')));
+    assert.notEqual(configHash(config), configHash(sweep()));
+    assert.notEqual(configHash(sweep('protocol: inductive')), configHash(sweep()));
+  });
+
   it('points each trial to a baseline of the same network and features, at epoch 0', () => {
     for (const trial of plan.trials.filter(({ kind }) => kind === 'trained')) {
       const baseline = plan.trials.find(({ id }) => id === trial.untrained);
@@ -174,7 +204,7 @@ search: { sampler: grid, trials: 4 }
   it('refuses a batch of more rows than there are', () => {
     assert.throws(
       () => planStudy(searched, { layout, rows: 63 }),
-      fails('CONFIG_INVALID', /training\.batchSize.*64 rows.*63 rows/s),
+      fails('CONFIG_INVALID', /training\.batchSize.*64 rows.*63 rows to train on/s),
     );
   });
 

@@ -70,14 +70,14 @@ describe('a ranking', () => {
   it('does not depend on the order of arrival: the same bytes, equal means by id', () => {
     const twin = trial('trial-0000', 'trained', [0.2, 0.21, 0.22, 0.21, 0.21]);
     const all = [...study, twin];
-    const csv = rankingCsv(rankTrials(all, 'regression'));
-    const json = rankingJson(rankTrials(all, 'regression'));
+    const csv = rankingCsv(rankTrials(all, 'regression'), 'transductive');
+    const json = rankingJson(rankTrials(all, 'regression'), 'transductive');
     assert.equal(rankTrials(all, 'regression')[0]!.id, 'trial-0000');
     fc.assert(
       fc.property(fc.shuffledSubarray(all, { minLength: all.length }), (arrived) => {
         const ranking = rankTrials(arrived, 'regression');
-        assert.equal(rankingCsv(ranking), csv);
-        assert.equal(rankingJson(ranking), json);
+        assert.equal(rankingCsv(ranking, 'transductive'), csv);
+        assert.equal(rankingJson(ranking, 'transductive'), json);
       }),
       { numRuns: 20 },
     );
@@ -116,25 +116,30 @@ describe('a paired difference', () => {
 describe('the files', () => {
   it('CSV: a column for every parameter, fold and comparison; quoted where needed; numbers that read back the same', () => {
     const ranking = rankTrials(study, 'regression');
-    const lines = rankingCsv(ranking).trimEnd().split('\n');
+    const lines = rankingCsv(ranking, 'transductive').trimEnd().split('\n');
     assert.equal(
       lines[0],
-      'rank,id,kind,"noise.columns.a,b",noise.numerical,metric,mean,standard_error,fold_0,fold_1,fold_2,fold_3,fold_4,mae,r2,alpha,' +
+      'rank,id,kind,"noise.columns.a,b",noise.numerical,protocol,metric,mean,standard_error,fold_0,fold_1,fold_2,fold_3,fold_4,mae,r2,alpha,' +
         'to_leader,to_leader_se,to_leader_p,to_raw,to_raw_se,to_raw_p,to_untrained,to_untrained_se,to_untrained_p,tie,checkpoint',
     );
-    assert.match(lines[2]!, /^2,trial-0002,trained,"say ""x""",0\.25,rmse,/);
-    assert.match(lines[4]!, /^4,raw,raw,,,rmse,.*,,,,,,,false,$/);
-    const mean = lines[1]!.split(',')[6];
+    assert.match(lines[2]!, /^2,trial-0002,trained,"say ""x""",0\.25,transductive,rmse,/);
+    assert.match(lines[4]!, /^4,raw,raw,,,transductive,rmse,.*,,,,,,,false,$/);
+    const mean = lines[1]!.split(',')[7];
     assert.equal(Number(mean), ranking[0]!.mean);
   });
 
   it('CSV of a binary task has AUC and accuracy too', () => {
-    assert.match(rankingCsv(rankTrials(study, 'binary')), /,mae,r2,auc,accuracy,alpha,/);
+    assert.match(rankingCsv(rankTrials(study, 'binary'), 'transductive'), /,mae,r2,auc,accuracy,alpha,/);
   });
 
-  it('JSON says that the leader’s score is optimistic', () => {
-    const { note, trials } = JSON.parse(rankingJson(rankTrials(study, 'regression'))) as { note: string; trials: unknown[] };
+  it('JSON says that the leader’s score is optimistic, and which protocol it is of', () => {
+    const { note, protocol, trials } = JSON.parse(rankingJson(rankTrials(study, 'regression'), 'transductive')) as {
+      note: string;
+      protocol: string;
+      trials: unknown[];
+    };
     assert.match(note, /optimistic/);
+    assert.equal(protocol, 'transductive');
     assert.equal(trials.length, 4);
   });
 });

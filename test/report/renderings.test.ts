@@ -299,10 +299,10 @@ describe('CSV tables', () => {
   });
 
   it('quote what needs quotes, and leave out what is not there', () => {
-    const row = { trial: 'trial-1', attempts: 2, worker: 'a "b", c', seconds: 1.5, engine: 'onnx' };
+    const row = { trial: 'trial-1', fold: 'all', attempts: 2, worker: 'a "b", c', seconds: 1.5, engine: 'onnx' } as const;
     assert.equal(
       timingsCsv([row, { ...row, worker: undefined }]),
-      'trial,attempts,worker,seconds,engine\ntrial-1,2,"a ""b"", c",1.5,onnx\ntrial-1,2,,1.5,onnx\n',
+      'trial,fold,attempts,worker,seconds,engine\ntrial-1,all,2,"a ""b"", c",1.5,onnx\ntrial-1,all,2,,1.5,onnx\n',
     );
     assert.equal(corruptionCsv([{ column: 'x\ny', nominal: 0.5, effective: NaN }]), 'column,nominal,effective\n"x\ny",0.5,\n');
   });

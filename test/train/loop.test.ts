@@ -29,8 +29,9 @@ const run = (changes: Partial<TrainOptions> = {}): ReturnType<typeof train> =>
   });
 
 /** What a checkpoint's manifest does to the numbers. */
-const throughJson = ({ state, history, partial }: Snapshot): Snapshot => ({
+const throughJson = ({ state, recent, history, partial }: Snapshot): Snapshot => ({
   state,
+  recent,
   ...(JSON.parse(JSON.stringify({ history, partial })) as Pick<Snapshot, 'history' | 'partial'>),
 });
 

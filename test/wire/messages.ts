@@ -78,6 +78,7 @@ const config: fc.Arbitrary<TrialConfig> = fc.record({
     learningRateDecay: positive,
     loss: fc.record({ emphasis: share, maskWeight: notNegative }),
     checkpointEveryEpochs: count,
+    averageLast: count,
   }),
   features: fc.record({ layers, inputs: fc.boolean() }),
 });

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { defaults } from '../defaults.ts';
-import { engineNames, foldKinds, samplerNames, type SweepConfig } from '../types.ts';
+import { engineNames, foldFeatures, foldKinds, protocolNames, samplerNames, type SweepConfig } from '../types.ts';
 import { ascending, once, text } from './common.ts';
 import { data } from './data.ts';
 import { model, noise, training } from './training.ts';
@@ -18,6 +18,12 @@ const features = z.strictObject({
     .default(defaults.features.layers)
     .describe('Hidden layers whose outputs are the features: `all` (as the reference), `last`, or a list of indices from 0.'),
   inputs: z.boolean().default(defaults.features.inputs).describe('Whether the encoded inputs join the features.'),
+  folds: z
+    .enum(foldFeatures)
+    .default(defaults.features.folds)
+    .describe(
+      "Protocol `inductive`: how the features of the best trial's autoencoders, one a fold, are put together in best/. `concatenate`: side by side. `average`: their mean.",
+    ),
 });
 
 const ridge = z.strictObject({
@@ -126,9 +132,11 @@ export const sweepSchema = z.strictObject({
     .default(defaults.seed)
     .describe('Decides everything random: initial weights, batches, swaps, folds and the search.'),
   protocol: z
-    .literal('transductive')
+    .enum(protocolNames)
     .default(defaults.protocol)
-    .describe('`transductive`: one autoencoder a trial, trained on all rows, labelled or not; the target is never seen.'),
+    .describe(
+      "`transductive`: one autoencoder a trial, trained on all rows, labelled or not. `inductive`: one a trial and fold, which sees the fold's training rows only, and so does the encoding. No autoencoder sees a target.",
+    ),
   data: data.describe('The table.'),
   noise: noise.prefault({}).describe('The swap noise that the autoencoder learns to undo.'),
   model: model.prefault({ kind: 'transformer' }).describe('The network.'),

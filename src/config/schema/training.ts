@@ -121,6 +121,14 @@ export const training = z.strictObject({
     .min(1)
     .default(defaults.training.checkpointEveryEpochs)
     .describe('A checkpoint is written after every so many epochs, and on a stop.'),
+  averageLast: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(defaults.training.averageLast)
+    .describe(
+      'Features come from the mean of the weights at the ends of the last so many epochs; 1: from the last weights. Each checkpoint then holds so many weight vectors more.',
+    ),
 });
 
 export const model = z.discriminatedUnion('kind', [transformer, mlp]);

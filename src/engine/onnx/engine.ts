@@ -7,14 +7,12 @@
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
 import { NoisefoldError } from '../../base/errors.ts';
-import { features } from '../../model/network.ts';
 import { featureWidth, inputWidth, parameterCount } from '../../model/parameters.ts';
-import { stepRates, trainStep } from '../../model/step.ts';
-import { trace } from '../trace/trace.ts';
-import type { Graph } from '../trace/graph.ts';
-import type { NetworkSpec } from '../../model/types.ts';
+import { stepRates } from '../../model/step.ts';
 import { checkLength, checkState } from '../check.ts';
 import type { Engine, EngineOptions, FeatureSession, TrainingSession } from '../engine.ts';
+import type { Graph } from '../trace/graph.ts';
+import { featureGraph, trainingGraph } from '../trace/programs.ts';
 import { lower } from './lower.ts';
 
 const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
@@ -90,24 +88,6 @@ export function onnxEngine(options: EngineOptions): Engine {
       };
     },
   };
-}
-
-/** One training step: operands as StepOperands, results newWeights, newFirstMoment, newSecondMoment and loss. */
-export function trainingGraph(network: NetworkSpec, batchSize: number): Graph {
-  const vector = [parameterCount(network)];
-  const rows = [batchSize, inputWidth(network)];
-  const shapes = { weights: vector, firstMoment: vector, secondMoment: vector, noisy: rows, clean: rows, mask: rows, rates: [3] };
-  return trace(shapes, (operands) => {
-    const { weights, firstMoment, secondMoment, loss } = trainStep(network, operands);
-    return { newWeights: weights, newFirstMoment: firstMoment, newSecondMoment: secondMoment, loss };
-  });
-}
-
-/** The hidden layers' activations: operands weights and inputs, result features. */
-export function featureGraph(network: NetworkSpec, layers: readonly number[], batchSize: number): Graph {
-  return trace({ weights: [parameterCount(network)], inputs: [batchSize, inputWidth(network)] }, ({ weights, inputs }) => ({
-    features: features(network, layers, weights, inputs),
-  }));
 }
 
 interface Session {

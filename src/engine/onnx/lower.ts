@@ -4,12 +4,26 @@
  * FusedMatMul (no Transpose node).
  */
 import { sizeOf, type Graph, type Node, type Value } from '../trace/graph.ts';
-import { buildModel, elementType, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './protobuf.ts';
-
-export { buildModel } from './protobuf.ts';
+import { buildModel, elementType, type OnnxAttribute, type OnnxNode, type OnnxTensor, type OnnxValue } from './protobuf.ts';
 
 /** Bytes of an ONNX model with the graph's inputs and outputs, by their names. */
 export function lower(graph: Graph): Uint8Array {
+  const { nodes, initializers } = lowerNodes(graph);
+  const described = (values: Graph['inputs']): OnnxValue[] =>
+    Object.entries(values).map(([name, { type, shape }]) => ({ name, type, shape }));
+  return buildModel(nodes, described(graph.inputs), described(graph.outputs), initializers);
+}
+
+export interface LoweredNodes {
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: readonly OnnxTensor[];
+}
+
+/**
+ * The nodes and constants alone; inputs and outputs have the graph's names for them.
+ * @param targetOf what a reshape is told to make: -1 for a dimension that is not known before the run
+ */
+export function lowerNodes(graph: Graph, targetOf: (value: Value) => readonly number[] = ({ shape }) => shape): LoweredNodes {
   const names = new Map<Value, string>();
   const nodes: OnnxNode[] = [];
   const initializers: OnnxTensor[] = [];
@@ -40,18 +54,19 @@ export function lower(graph: Graph): Uint8Array {
     return name;
   };
 
-  for (const node of graph.nodes)
-    nodes.push(lowerNode(node, { inputs: node.inputs.map(nameOf), outputs: node.outputs.map(nameOf) }, vector));
+  const used = new Set([...graph.nodes.flatMap((node) => node.inputs), ...Object.values(graph.outputs)]);
+  for (const node of graph.nodes) {
+    // Mean and deviation are for the gradient; where there is none, they are optional and left out.
+    const needed =
+      node.operation === 'layerNorm'
+        ? node.outputs.slice(0, 1 + node.outputs.findLastIndex((output) => used.has(output)))
+        : node.outputs;
+    nodes.push(lowerNode(node, { inputs: node.inputs.map(nameOf), outputs: needed.map(nameOf) }, vector, targetOf));
+  }
   // What is a constant, an input or another output already needs a copy under its own name.
   for (const [name, value] of outputs)
     if (nameOf(value) !== name) nodes.push({ op: 'Identity', inputs: [nameOf(value)], outputs: [name] });
-
-  const describe = ([name, { type, shape }]: [string, Value]): {
-    name: string;
-    type: Value['type'];
-    shape: readonly number[];
-  } => ({ name, type, shape });
-  return buildModel(nodes, Object.entries(graph.inputs).map(describe), outputs.map(describe), initializers);
+  return { nodes, initializers };
 }
 
 /** All elements of a constant. */
@@ -91,7 +106,12 @@ const sameName = {
 
 const flag = (value: boolean): OnnxAttribute => ({ int: value ? 1 : 0 });
 
-function lowerNode(node: Node, { inputs, outputs }: Wiring, vector: (values: readonly number[]) => string): OnnxNode {
+function lowerNode(
+  node: Node,
+  { inputs, outputs }: Wiring,
+  vector: (values: readonly number[]) => string,
+  targetOf: (value: Value) => readonly number[],
+): OnnxNode {
   const [x] = inputs as [string];
   const shape = node.outputs[0]?.shape ?? [];
   switch (node.operation) {
@@ -121,7 +141,7 @@ function lowerNode(node: Node, { inputs, outputs }: Wiring, vector: (values: rea
     case 'cast':
       return { op: 'Cast', inputs, outputs, attributes: { to: { int: elementType(node.outputs[0]?.type ?? 'float32') } } };
     case 'reshape':
-      return { op: 'Reshape', inputs: [x, vector(shape)], outputs };
+      return { op: 'Reshape', inputs: [x, vector(node.outputs[0] === undefined ? shape : targetOf(node.outputs[0]))], outputs };
     case 'broadcast':
       return { op: 'Expand', inputs: [x, vector(shape)], outputs };
     case 'transpose':

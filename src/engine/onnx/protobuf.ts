@@ -47,25 +47,32 @@ export interface OnnxTensor {
   readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 }
 
+export interface ModelOptions {
+  /** Version of ONNX's own operators; LayerNormalization needs 17. */
+  readonly opset?: number;
+  /** Texts that runtimes hand out beside the model. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
 /**
  * The bytes of an ONNX model.
  * @param nodes in topological order
- * @param opset version of ONNX's own operators; LayerNormalization needs 17
  */
 export function buildModel(
   nodes: readonly OnnxNode[],
   inputs: readonly OnnxValue[],
   outputs: readonly OnnxValue[],
   initializers: readonly OnnxTensor[] = [],
-  opset = 18,
+  { opset = 18, metadata = {} }: ModelOptions = {},
 ): Uint8Array {
   return onnx.ModelProto.encode({
     irVersion: 9,
     producerName: 'noisefold',
     opsetImport: [
       { domain: '', version: opset },
-      { domain: 'com.microsoft', version: 1 },
+      ...(nodes.some(({ domain }) => domain === 'com.microsoft') ? [{ domain: 'com.microsoft', version: 1 }] : []),
     ],
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     graph: {
       name: 'noisefold',
       node: nodes.map((node, i) => ({

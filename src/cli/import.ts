@@ -1,0 +1,97 @@
+/** `noisefold import`: weights that were trained elsewhere, such as in PyTorch, as a model bundle. */
+import { readFile } from 'node:fs/promises';
+import type { CommandModule } from 'yargs';
+import { NoisefoldError } from '../base/errors.ts';
+import { plusMinus } from '../base/units.ts';
+import { readStateDict } from '../checkpoint/state-dict.ts';
+import { type EngineName, engineNames } from '../config/types.ts';
+import { fixTrial } from '../plan/fix.ts';
+import { networkOf } from '../train/network.ts';
+import { scoreFeatures } from '../train/score.ts';
+import { featuresOf, type FeatureSource, widthOf } from '../train/ensemble.ts';
+import { exportBest } from './best.ts';
+import { atLeastOne, type CommonArguments, loadConfig, loadData, openMachine, terminalLog } from './context.ts';
+import { makeOutputFolder } from './output-folder.ts';
+import { mainMetric, metricName, overFolds } from './ridge.ts';
+import { requireFixedValues } from './train.ts';
+
+interface ImportArguments extends CommonArguments {
+  file: string;
+  config: string;
+  set: string[];
+  out: string;
+  engine: EngineName | undefined;
+  threads: number | undefined;
+}
+
+export const importCommand: CommandModule<CommonArguments, ImportArguments> = {
+  command: 'import <file>',
+  describe: 'Make a model bundle of a PyTorch state_dict, saved as safetensors',
+  builder: (yargs) =>
+    yargs
+      .positional('file', { type: 'string', demandOption: true, describe: "The weights, under docs/model.md's names" })
+      .option('config', {
+        type: 'string',
+        demandOption: true,
+        describe: 'The YAML file of a sweep: its data, model and features are those of the weights',
+      })
+      .option('out', { type: 'string', demandOption: true, describe: 'Folder of the bundle' })
+      .option('set', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: [] as string[],
+        describe: 'Replace a value of the configuration: path=value; repeatable',
+      })
+      .option('engine', { choices: engineNames, describe: 'What runs the network (default: as configured)' })
+      .option('threads', { type: 'number', coerce: atLeastOne('--threads'), describe: 'Engine threads (default: one a core)' })
+      .example('$0 import model.safetensors --config sweep.yaml --out runs/imported', 'Then: features --model runs/imported'),
+  handler: async (args) => {
+    const log = terminalLog(args);
+    const { file, out } = args;
+    const { config, given } = await loadConfig(args.config, args.set);
+    requireFixedValues(config);
+    if (config.protocol !== 'transductive')
+      throw new NoisefoldError('CONFIG_INVALID', `the file holds one network; protocol \`${config.protocol}\` has one a fold`, {
+        where: 'protocol',
+        hint: 'Add --set protocol=transductive; the score then holds for rows that were there when the network was trained.',
+      });
+    const bytes = await readFile(file).catch((cause: unknown) => {
+      throw new NoisefoldError('DATA_NOT_FOUND', 'the file of the weights is not there or cannot be read', {
+        where: file,
+        cause,
+      });
+    });
+    const prepared = await loadData(config, given, log);
+    const { data } = prepared;
+    const trial = fixTrial(config, {}, data.layout);
+    const network = networkOf(data.layout, trial);
+    const weights = readStateDict(bytes, network, file);
+    await makeOutputFolder(out);
+
+    const machine = await openMachine(args.engine ?? config.workers.engine, args.threads ?? config.workers.threads, log);
+    const { engine, linearAlgebra } = machine;
+    const source: FeatureSource = { engine, features: trial.features, combine: 'concatenate', members: [{ network, weights }] };
+    const { alphas } = config.ridge;
+    const score = await scoreFeatures({
+      stream: (inputs) => featuresOf(source, [inputs]),
+      width: widthOf(source),
+      data,
+      alphas,
+      linearAlgebra,
+    });
+    const { mean, standardError } = overFolds(score, score.best, mainMetric(data.task));
+    const alpha = alphas[score.best] ?? 1;
+    log.log('info', `Ridge on its features: ${metricName(data.task)} ${plusMinus(mean, standardError)} at alpha ${alpha}`);
+    const files = await exportBest({
+      folder: out,
+      sweep: config,
+      prepared,
+      trial: { id: 'imported', config: trial, members: [{ network, weights }], alpha },
+      engine,
+      linearAlgebra,
+      log,
+    });
+    for (const path of Object.values(files)) process.stdout.write(`${path}\n`);
+  },
+};

@@ -1,0 +1,157 @@
+/**
+ * Training and features as SavedModels that TensorFlow runs. The recorded step is one call: weights and Adam's moments are variables on the
+ * device, a batch goes in, the loss comes out.
+ *
+ * Calls block the thread for the whole step, as ONNX Runtime's do: sessions belong in a process that keeps no promises.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { featureWidth, inputWidth, parameterCount } from '../../model/parameters.ts';
+import { stepRates } from '../../model/step.ts';
+import { failure, lifetime, soon, valuesOf, withBackend } from '../backend.ts';
+import { checkLength, checkState } from '../check.ts';
+import { eagerEngine } from '../eager/engine.ts';
+import type { Engine, EngineOptions, FeatureSession, TrainingSession } from '../engine.ts';
+import { featureGraph, trainingGraph } from '../trace/programs.ts';
+import { backend, loadLibrary, type Library, type SavedModel } from './library.ts';
+import { lower, type Program } from './lower.ts';
+import { servingTag } from './protobuf.ts';
+
+/**
+ * The compiled engine. With XLA, which is on where there is a GPU, resuming is not promised to end in the same bytes: repeated runs on a CPU
+ * were seen to differ, and nobody has looked on a GPU yet.
+ */
+export function tensorflowEngine({ threads }: EngineOptions): Engine {
+  const library = loadLibrary(threads);
+  const { device, version, xla } = library;
+  return {
+    name: 'tensorflow',
+    capabilities: { bitExact: !xla, device, version: xla ? `${version}, XLA` : version },
+
+    async training(network, batchSize, from): Promise<TrainingSession> {
+      const count = parameterCount(network);
+      const columns = inputWidth(network);
+      checkState(from, count);
+      const model = await open(library, ['step'], {
+        variables: { weights: [count], firstMoment: [count], secondMoment: [count] },
+        functions: {
+          step: {
+            graph: trainingGraph(network, batchSize),
+            assigns: { newWeights: 'weights', newFirstMoment: 'firstMoment', newSecondMoment: 'secondMoment' },
+          },
+        },
+      });
+      let { step } = from;
+      const { weights, firstMoment, secondMoment } = from;
+      await model.call(
+        'set',
+        () => vectors({ weights, firstMoment, secondMoment }),
+        () => {},
+      );
+      const batch = (values: Float32Array): tf.Tensor => tf.tensor2d(values, [batchSize, columns]);
+      return {
+        async step({ noisy, clean, mask }, learningRate): Promise<number> {
+          for (const values of [noisy, clean, mask]) checkLength('a batch', values, batchSize * columns);
+          const loss = await model.call(
+            'step',
+            () => ({
+              noisy: batch(noisy),
+              clean: batch(clean),
+              mask: batch(mask),
+              rates: tf.tensor1d(stepRates(learningRate, step + 1)),
+            }),
+            (results) => valuesOf(results['loss']!)[0] ?? NaN,
+          );
+          step++;
+          return loss;
+        },
+        state: () =>
+          model.call(
+            'get',
+            () => ({}),
+            (results) => ({
+              step,
+              weights: valuesOf(results['weights']!),
+              firstMoment: valuesOf(results['firstMoment']!),
+              secondMoment: valuesOf(results['secondMoment']!),
+            }),
+          ),
+        release: () => model.release(),
+      };
+    },
+
+    async features(network, layers, batchSize, weights): Promise<FeatureSession> {
+      const count = parameterCount(network);
+      const columns = inputWidth(network);
+      checkLength('the weight vector', weights, count);
+      const model = await open(library, ['features'], {
+        variables: { weights: [count] },
+        functions: { features: { graph: featureGraph(network, layers, batchSize) } },
+      });
+      await model.call(
+        'set',
+        () => vectors({ weights }),
+        () => {},
+      );
+      return {
+        width: featureWidth(network, layers),
+        batchSize,
+        async run(inputs): Promise<Float32Array> {
+          checkLength('a batch', inputs, batchSize * columns);
+          return model.call(
+            'features',
+            () => ({ inputs: tf.tensor2d(inputs, [batchSize, columns]) }),
+            (results) => valuesOf(results['features']!),
+          );
+        },
+        release: () => model.release(),
+      };
+    },
+  };
+}
+
+/** The same library, operation by operation. */
+export function tensorflowEagerEngine({ threads }: EngineOptions): Engine {
+  const { device, version } = loadLibrary(threads);
+  return eagerEngine({ name: 'tensorflow-eager', backend, capabilities: { bitExact: device === 'cpu', device, version } });
+}
+
+const vectors = (values: Readonly<Record<string, Float32Array>>): tf.NamedTensorMap =>
+  Object.fromEntries(Object.entries(values).map(([name, vector]) => [name, tf.tensor1d(vector)]));
+
+interface Model {
+  /** Runs a signature; operands and results live as long as the call. */
+  call<T>(signature: string, operands: () => tf.NamedTensorMap, take: (results: tf.NamedTensorMap) => T): Promise<T>;
+  release(): Promise<void>;
+}
+
+/** Loads a program. TensorFlow reads it from a folder, which is gone when this resolves. */
+async function open(library: Library, functions: readonly string[], program: Program): Promise<Model> {
+  const bytes = lower(program);
+  const folder = await mkdtemp(join(tmpdir(), 'noisefold-'));
+  const signatures = new Map<string, SavedModel>();
+  const free = (): void => {
+    for (const signature of signatures.values()) signature.dispose();
+  };
+  try {
+    await writeFile(join(folder, 'saved_model.pb'), bytes);
+    for (const name of [...functions, 'set', 'get'])
+      signatures.set(name, await withBackend(backend, () => library.loadSavedModel(folder, [servingTag], name)));
+  } catch (cause) {
+    free();
+    throw failure(cause);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  const life = lifetime(free);
+  return {
+    call: (name, operands, take) =>
+      soon(() => {
+        life.check();
+        return withBackend(backend, () => take(signatures.get(name)!.predict(operands())));
+      }),
+    release: () => life.end(),
+  };
+}
