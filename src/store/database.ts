@@ -169,7 +169,8 @@ function resultCode(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }
 
-function takeLock(path: string): Database {
+/** Held until it is closed or this process ends, however it ends. Throws STORE_LOCKED, STORE_FAILED. */
+export function takeLock(path: string, what = 'another process is running this study'): { close(): void } {
   return attempt(path, () => {
     const lock = new (sqlite().DatabaseSync)(path);
     try {
@@ -179,7 +180,7 @@ function takeLock(path: string): Database {
     } catch (cause) {
       lock.close();
       if (resultCode(cause) !== resultCodes.busy) throw cause;
-      throw new NoisefoldError('STORE_LOCKED', 'another process is running this study', {
+      throw new NoisefoldError('STORE_LOCKED', what, {
         where: path.replace(/\.lock$/, ''),
         hint: 'Wait for it, or stop it; its lock goes with it.',
         cause,
