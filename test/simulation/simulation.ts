@@ -44,9 +44,20 @@ export async function simulate(seed: number, { record = false, faults = true }: 
   const network = createNetwork({ world, random: draw('network'), onSend: checks.onSend });
   const { onTurn, onStart } = checks;
   const setup = draw('setup');
-  const cluster = createCluster({ world, random: draw('cluster'), network, disk, workers: setup.whole(1, 4), onTurn, onStart });
+  const cluster = createCluster({
+    world,
+    random: draw('cluster'),
+    network,
+    disk,
+    workers: setup.whole(1, 4),
+    onTurn,
+    onStart,
+    onDefect: found,
+  });
   const studies = [
     simulatedStudy('a', ['t1', 't2', 't3', 't4'], 0),
+    // Tasks of the same names as those of the first.
+    ...(setup.chance(0.5) ? [simulatedStudy('c', ['t1', 't2'], 0)] : []),
     simulatedStudy('b', setup.chance(0.5) ? ['t1', 't2-diverges'] : ['t1', 't2'], 2),
   ];
   for (const study of studies) world.after(setup.whole(0, 15_000), undefined, () => cluster.submit(study));
