@@ -1,5 +1,5 @@
 /** What must hold after every event, and at the end. Each check throws with what is wrong. */
-import type { FromCoordinator } from '../../src/wire/messages.ts';
+import type { FromCoordinator, Lease, ToCoordinator } from '../../src/wire/messages.ts';
 import { illegalMoves, violations } from '../../src/scheduler/invariants.ts';
 import { isHeld } from '../../src/scheduler/transitions.ts';
 import type { Effect, State, StudyStatus, TaskState } from '../../src/scheduler/types.ts';
@@ -8,11 +8,11 @@ import type { Disk } from './disk.ts';
 import { policy } from './cluster.ts';
 import { expectedOutcome, outcomeOf, type SimulatedStudy } from './studies.ts';
 
-export class Violation extends Error {}
-
 export interface Checks {
   /** A message that a coordinator sends now. */
   onSend(message: FromCoordinator): void;
+  /** A message that a coordinator hears now. */
+  onHear(peer: string, message: ToCoordinator): void;
   onCommit(study: string): void;
   onStart(state: State): void;
   onTurn(state: State, effects: readonly Effect[]): void;
@@ -28,10 +28,23 @@ const durable = (task: TaskState | undefined): string | undefined =>
     ...[task.notBefore, task.checkpoint, task.result, task.error],
   ]);
 
-/** @param found called with what is wrong, at once: code under test may catch what is thrown */
-export function createChecks(disk: () => Disk, found: (what: string) => void): Checks {
+const leaseOf = ({ study, task, attempt }: Lease): string => `${study}/${task} #${attempt}`;
+
+export interface ChecksOptions {
+  readonly disk: () => Disk;
+  readonly now: () => number;
+  /** Called with what is wrong, at once: code under test may catch what is thrown. */
+  readonly found: (what: string) => void;
+}
+
+/** How long a zombie may go on after it was heard: a turn, and the longest that a coordinator is frozen. */
+const zombieMs = 20_000;
+
+export function createChecks({ disk, now, found }: ChecksOptions): Checks {
   const results = new Map<string, TaskResult>();
   const attempts = new Map<string, number>();
+  /** Attempts that were heard of after they ended, by peer: until when they have to be told to stop. */
+  const zombies = new Map<string, { readonly peer: string; readonly untilMs: number }>();
   /** Lines of a study's story that are accounted for. */
   const told = new Map<string, number>();
   const blames = new Map<string, { losses: number; failures: number; readonly failedOn: Set<string> }>();
@@ -54,6 +67,7 @@ export function createChecks(disk: () => Disk, found: (what: string) => void): C
       const from = message.spec.resumeFrom;
       if (from !== undefined && !disk().blobs.has(from)) found(`${task.id} is to resume from a blob that is not there`);
     }
+    if (message.type === 'cancel') zombies.delete(leaseOf(message));
     if (message.type === 'acknowledge') {
       const row = rowOf(message.study, message.task);
       if (row !== undefined && row.attempt === message.attempt && isHeld(row.status))
@@ -61,6 +75,16 @@ export function createChecks(disk: () => Disk, found: (what: string) => void): C
     }
     if (message.type === 'stored' && message.complete && !disk().blobs.has(message.hash))
       found(`told that ${message.hash} is stored`);
+  }
+
+  function onHear(peer: string, message: ToCoordinator): void {
+    if (message.type !== 'heartbeat') return;
+    const { running } = message;
+    const named = running === undefined ? undefined : leaseOf(running);
+    for (const [lease, zombie] of zombies) if (zombie.peer === peer && lease !== named) zombies.delete(lease);
+    if (running === undefined || named === undefined || zombies.has(named)) return;
+    if ((rowOf(running.study, running.task)?.attempt ?? 0) > running.attempt)
+      zombies.set(named, { peer, untilMs: now() + zombieMs });
   }
 
   function rows(study: string): void {
@@ -116,12 +140,14 @@ export function createChecks(disk: () => Disk, found: (what: string) => void): C
 
   return {
     onSend,
+    onHear,
     onCommit(study) {
       account(study);
       dirty = true;
       rows(study);
     },
     onStart(next) {
+      zombies.clear();
       state = next;
       dirty = true;
     },
@@ -134,6 +160,7 @@ export function createChecks(disk: () => Disk, found: (what: string) => void): C
     afterEvent() {
       if (state !== undefined && dirty) for (const broken of violations(state)) found(broken);
       dirty = false;
+      for (const [lease, { untilMs }] of zombies) if (untilMs < now()) found(`${lease} ended long ago, and is not told to stop`);
       const { rows: stores, blobs } = disk();
       for (const [study, store] of stores)
         for (const { task, status, checkpoint, result } of store.tasks()) {

@@ -21,7 +21,7 @@ import type { Process, Random, World } from './world.ts';
 export const policy = {
   ...defaultPolicy,
   leaseMs: 5_000,
-  maxLosses: 3,
+  maxLosses: 2,
   backoffMs: 500,
   maxBackoffMs: 8_000,
   stallMs: 12_000,

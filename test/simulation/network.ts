@@ -32,6 +32,8 @@ export interface NetworkOptions {
   readonly random: Random;
   /** Sees every message at the moment it is sent by a living coordinator. */
   readonly onSend: (message: FromCoordinator) => void;
+  /** Sees every message that a living coordinator hears. */
+  readonly onHear: (peer: string, message: ToCoordinator) => void;
 }
 
 interface Link {
@@ -45,7 +47,7 @@ interface Link {
   down: number;
 }
 
-export function createNetwork({ world, random, onSend }: NetworkOptions): Network {
+export function createNetwork({ world, random, onSend, onHear }: NetworkOptions): Network {
   const faults: NetworkFaults = { loss: 0, twice: 0, reorder: 0, delayMs: 5 };
   const links = new Map<Process, Link>();
   let server: { readonly process: Process; listener?: (peer: string, message: ToCoordinator) => void } | undefined;
@@ -115,7 +117,11 @@ export function createNetwork({ world, random, onSend }: NetworkOptions): Networ
           deliver(link, 'up', waits ? undefined : there, () => {
             if (server === undefined || (!waits && server.process !== there) || !server.process.alive) return;
             const { process: now, listener } = server;
-            world.after(0, now, () => listener?.(link.peer, decodeToCoordinator(bytes)));
+            world.after(0, now, () => {
+              const heard = decodeToCoordinator(bytes);
+              onHear(link.peer, heard);
+              listener?.(link.peer, heard);
+            });
           });
         },
         close() {

@@ -39,9 +39,9 @@ export async function simulate(seed: number, { record = false, faults = true }: 
     world.say('!!!', what);
     violation ??= what;
   };
-  const checks = createChecks((): Disk => disk, found);
+  const checks = createChecks({ disk: (): Disk => disk, now: world.now, found });
   const disk = createDisk(world, draw('disk'), checks.onCommit);
-  const network = createNetwork({ world, random: draw('network'), onSend: checks.onSend });
+  const network = createNetwork({ world, random: draw('network'), onSend: checks.onSend, onHear: checks.onHear });
   const { onTurn, onStart } = checks;
   const setup = draw('setup');
   const cluster = createCluster({
@@ -88,6 +88,8 @@ export async function simulate(seed: number, { record = false, faults = true }: 
   } catch (thrown) {
     trap(thrown);
   } finally {
+    // Rejections that nobody handled are told of now.
+    await new Promise((resolve) => setImmediate(resolve));
     process.off('unhandledRejection', trap);
   }
   return { seed, violation, faults: kinds, events: world.events(), simulatedMs: world.now(), transcript: world.transcript };
