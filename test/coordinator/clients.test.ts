@@ -43,7 +43,7 @@ describe('a submission', () => {
     assert.deepEqual(store?.plan(), planOf());
     // Fewer again: what is there stays.
     assert.deepEqual(await bench.ask(submission('s', planOf(names.slice(0, 2)))), answer);
-    assert.equal(store?.plan().tasks.length, 5);
+    assert.equal(store.plan().tasks.length, 5);
     await bench.close();
   });
 
