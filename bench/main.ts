@@ -24,6 +24,7 @@ const benches: Readonly<Record<string, Bench>> = {
     what: 'trials/s and durable events/s of trials that do nothing',
     load: () => import('./orchestration.ts'),
   },
+  recovery: { what: 'milliseconds of a coordinator’s restart, by the number of tasks', load: () => import('./recovery.ts') },
   scheduler: { what: 'microseconds a scheduler event, by the number of tasks', load: () => import('./scheduler.ts') },
 };
 

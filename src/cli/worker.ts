@@ -73,7 +73,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         describe:
           'What the worker is called in displays and logs; with --devices the first part of it (default: the host’s name)',
       })
-      .option('engine', { choices: engineNames, default: 'auto' as EngineName, describe: 'What runs the training steps' })
+      .option('engine', { choices: engineNames, default: 'auto', describe: 'What runs the training steps' })
       .option('threads', { type: 'number', coerce: atLeastOne('--threads'), default: 1, describe: 'Engine threads a worker' })
       .option('cache', {
         type: 'string',

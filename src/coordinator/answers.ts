@@ -147,13 +147,13 @@ function taskSummary(state: TaskState, metric: 'rmse' | 'auc', workers: State['w
   };
 }
 
-/** The study's own changes among those of its tasks, by time; a task's stay in the order of the commits. */
-function story({ store }: OpenStudy, task: string | undefined, last: number): StoryLine[] {
+/** The study's own changes, under its name, among those of its tasks, by time; a task's stay in the order of the commits. */
+function story({ store, row }: OpenStudy, task: string | undefined, last: number): StoryLine[] {
   const lines: StoryLine[] = store.transitions(task, last).map((line) => ({ ...line }));
   if (task !== undefined) return lines;
   const own = store.studyTransitions().map(({ atMs, from, status, cause }): StoryLine => ({
-    ...{ atMs, task: '', attempt: 0, from, to: status, worker: undefined, cause },
+    ...{ atMs, task: row.name, attempt: 0, from, to: status, worker: undefined, cause },
   }));
-  const all = [...own, ...lines];
+  const all = [...lines, ...own];
   return all.sort((a, b) => a.atMs - b.atMs).slice(-last);
 }

@@ -20,7 +20,7 @@ export function watchedArtifacts(store: ArtifactStore, log: Log): WatchedArtifac
       const error = asNoisefoldError(thrown);
       if (error.code === 'DISK_FULL') {
         if (!full)
-          log.log('error', 'the disk of the artifacts is full: workers wait with what they have', { message: error.message });
+          log.log('error', 'the disk of the artifacts is full: workers wait with what they have', { error: error.message });
         full = true;
       }
       throw error;

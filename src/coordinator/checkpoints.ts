@@ -67,7 +67,7 @@ export function createCheckpoints({ collector, isReferred, log }: CheckpointsOpt
       try {
         await collector.discard(hash, isReferred);
       } catch (thrown) {
-        log.log('warn', 'a superseded checkpoint could not be deleted', { hash, message: String(thrown) });
+        log.log('warn', 'a superseded checkpoint could not be deleted', { hash, error: String(thrown) });
       }
     }
     deleting = false;

@@ -83,7 +83,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     try {
       transport.send(peer, message);
     } catch (thrown) {
-      log.log('error', 'a message could not be sent', { peer, type: message.type, message: asNoisefoldError(thrown).message });
+      const { code, message: error } = asNoisefoldError(thrown);
+      log.log('error', 'a message could not be sent', { peer, type: message.type, error });
+      // Whoever asked is told, instead of waiting.
+      if (message.type === 'reply' && message.body.type !== 'error')
+        send(peer, { ...message, body: { type: 'error', code, message: error, hint: undefined } });
     }
   }
 
@@ -125,7 +129,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     } catch (thrown) {
       const error = asNoisefoldError(thrown);
       if (item.type === 'request') refuse(item, error);
-      else log.log('error', 'an event could not be taken', { type: item.event.type, code: error.code, message: error.message });
+      else log.log('error', 'an event could not be taken', { type: item.event.type, code: error.code, error: error.message });
       item.release?.();
       return undefined;
     }

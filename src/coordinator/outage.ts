@@ -39,7 +39,7 @@ export function createOutage({
     reason: () => (error === undefined ? undefined : `the disk is full: ${error.message}`),
     begin(why) {
       if (error === undefined) {
-        log.log('error', 'the disk is full: nothing goes on until there is space', { message: why.message, where: why.where });
+        log.log('error', 'the disk is full: nothing goes on until there is space', { error: why.message, where: why.where });
         onChange?.(true);
       }
       error = why;

@@ -69,7 +69,7 @@ export function openStudies(stores: StudyStores, log: Log): Studies {
 
   function breakDown(name: string, error: NoisefoldError): void {
     broken.set(name, error);
-    log.log('error', 'the study stopped: its database failed', { study: name, code: error.code, message: error.message });
+    log.log('error', 'the study stopped: its database failed', { study: name, code: error.code, error: error.message });
     try {
       open.get(name)?.store.close();
     } catch {

@@ -109,7 +109,10 @@ function discard(draft: Draft, study: string, { checkpoint }: TaskState, kept: s
     draft.emit({ type: 'discard', study, hash: checkpoint.hash });
 }
 
-/** An outcome is acknowledged whatever it changes: the worker repeats it until it is. */
+/**
+ * An outcome is acknowledged whatever it changes: the worker repeats it until it is. But not that of a study that is not here: its rows may be out of reach only
+ * for now, and will want it.
+ */
 export function outcome(draft: Draft, event: Outcome): void {
   draft.heard(event.worker);
   const task = event.type === 'returned' ? current(draft, event) : latest(draft, event);
@@ -119,7 +122,7 @@ export function outcome(draft: Draft, event: Outcome): void {
     if (event.type !== 'returned' || task.status === 'running') draft.free(event.worker);
   } else if (!isRepeated(draft, event)) fence(draft, event);
   const { worker, study, task: id, attempt } = event;
-  draft.emit({ type: 'acknowledge', worker, study, task: id, attempt });
+  if (draft.studies.has(study)) draft.emit({ type: 'acknowledge', worker, study, task: id, attempt });
 }
 
 function end(draft: Draft, event: Outcome, task: TaskState): void {

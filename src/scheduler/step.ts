@@ -12,6 +12,7 @@ import { checkpointed, goodbye, heartbeat, hello, lost, outcome } from './from-w
 import { probed } from './health.ts';
 import { cancel, pause, resume, retry, submit } from './studies.ts';
 import { taskTable } from './task-table.ts';
+import { diskFullMs } from './tasks.ts';
 import { isHeld, moved } from './transitions.ts';
 import type { Event, Policy, State, Step, StudyStatus, TaskState } from './types.ts';
 
@@ -31,7 +32,10 @@ export interface StoredStudy {
  * @param studies in order of submission
  */
 export function recover(studies: readonly StoredStudy[], policy: Policy, nowMs: number, graceMs: number): State {
-  const recovered = (task: TaskState): TaskState => {
+  const longestWait = Math.max(policy.maxBackoffMs, diskFullMs);
+  const recovered = (row: TaskState): TaskState => {
+    // A clock that was ahead when the row was written must not make its task wait for so long.
+    const task = row.notBefore > nowMs + longestWait ? { ...row, notBefore: nowMs + longestWait } : row;
     if (!isHeld(task.status)) return task;
     return graceMs > 0 ? { ...task, worker: undefined, leaseUntil: nowMs + graceMs } : moved(task, 'pending', unleased);
   };

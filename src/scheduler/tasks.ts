@@ -15,6 +15,8 @@ export function handBack(draft: Draft, study: string, task: TaskState, cause: st
 
 /** The attempt ended in an error. @param worker the peer that it ran on, who is blamed for it unless the error says that it is nobody's fault */
 export function fail(draft: Draft, study: string, task: TaskState, failure: TaskFailure, worker: string): void {
+  // A connection that is new, and has not introduced itself, is of the worker that holds the task.
+  const peer = draft.workers.has(worker) ? worker : (task.worker ?? worker);
   draft.takeFrom(study, task);
   const { policy, nowMs } = draft;
   const back = (change: Partial<TaskState>, cause: string): void => {
@@ -27,7 +29,7 @@ export function fail(draft: Draft, study: string, task: TaskState, failure: Task
     return;
   }
   const failures = task.failures + 1;
-  const name = draft.workers.get(worker)?.name;
+  const name = draft.workers.get(peer)?.name;
   const failedOn = name === undefined || task.failedOn.includes(name) ? task.failedOn : [...task.failedOn, name];
   const change = { ...unleased, failures, failedOn, error: failure };
   const last =
@@ -36,7 +38,7 @@ export function fail(draft: Draft, study: string, task: TaskState, failure: Task
     (failures >= policy.maxFailures && `${failure.code}: it failed ${failures} times`);
   if (last) failForGood(draft, study, task, change, last);
   else back({ ...change, notBefore: nowMs + backoff(policy, failures) }, failure.code);
-  if (failure.retryable) blame(draft, worker, { study, task: task.task.id });
+  if (failure.retryable) blame(draft, peer, { study, task: task.task.id });
 }
 
 /** The attempt ended with its worker, or because nothing was heard of it for a lease's time. */

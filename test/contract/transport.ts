@@ -93,7 +93,7 @@ export function transportContract(name: string, open: () => Promise<TransportHar
       assert.deepEqual(heardFrom('after closing'), []);
     });
 
-    it('carries a megabyte each way', async () => {
+    it('carries the largest chunk each way', async () => {
       const worker = harness.connect();
       const got: FromCoordinator[] = [];
       worker.listen((message) => got.push(message));
@@ -119,6 +119,34 @@ export function transportContract(name: string, open: () => Promise<TransportHar
       const puts = () => heard.filter(({ message }) => message.type === 'put' && message.transfer === 7);
       await until(() => puts().length === chunks && heardFrom('urgent').length === 1, 'all of them');
       await worker.close();
+    });
+
+    it('is held up by no peer that does not listen', async () => {
+      const [deaf, good] = [harness.connect(), harness.connect()];
+      const got: FromCoordinator[] = [];
+      good.listen((message) => got.push(message));
+      deaf.send(returned('deaf', 0));
+      good.send(returned('good', 0));
+      await until(() => heardFrom('deaf').length + heardFrom('good').length === 2, 'both peers');
+      const cause = 'x'.repeat(50_000);
+      const story = (request: number): FromCoordinator => ({
+        type: 'reply',
+        request,
+        body: { type: 'error', code: 'X', message: cause, hint: undefined },
+      });
+      // 100 MB for one that does not read.
+      for (let request = 0; request < 2_000; request++) harness.coordinator.send(peerOf('deaf'), story(request));
+      for (let attempt = 0; attempt < 50; attempt++) harness.coordinator.send(peerOf('good'), acknowledge('good', attempt));
+      await until(() => got.length === 50, 'the messages for the other peer');
+      // And it is not forgotten: what it gets in the end is in order, the latest at least.
+      const late: number[] = [];
+      deaf.listen((message) => message.type === 'reply' && late.push(message.request));
+      await until(() => late.at(-1) === 1_999, 'the latest message');
+      assert.deepEqual(
+        late,
+        late.toSorted((a, b) => a - b),
+      );
+      await Promise.all([deaf.close(), good.close()]);
     });
 
     it('refuses to send what is out of range', async () => {

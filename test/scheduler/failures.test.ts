@@ -46,6 +46,12 @@ describe('a task that fails', () => {
     assert.equal(of(effects, 'persist').at(-1)?.cause, 'TASK_CRASHED: it failed on w1 and w2');
   });
 
+  it('is blamed on the worker that holds it, though the news comes over a connection that is new', () => {
+    const { state } = run(stateOf(['a']), hello('p1', 0, 'w1'), beat('p1', 1, 'a'), failed('p2', 2, 'a'));
+    assert.deepEqual(taskOf(state, 'a').failedOn, ['w1']);
+    assert.deepEqual(state.health.get('w1')?.failed, ['s/a']);
+  });
+
   it('in a way that another attempt would not change is not tried again; the rest goes on, and its worker is well', () => {
     const { state } = run(stateOf(['a', 'b']), hello('w1', 0), failed('w1', 1, 'a', 1, diverged));
     assert.equal(statusOf(state, 'a'), 'failed');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { violations } from '../../src/scheduler/invariants.ts';
 import { recover, step } from '../../src/scheduler/step.ts';
 import type { Event, State } from '../../src/scheduler/types.ts';
 import {
@@ -183,6 +184,24 @@ describe('results and checkpoints', () => {
       checkpointed('w1', 3, 'a', 'h1', 1),
     );
     assert.equal(taskOf(state, 'a').checkpoint?.hash, 'h2');
+  });
+});
+
+describe('what comes from outside', () => {
+  it('is not acknowledged for a study that is not here: its rows may be out of reach only for now', () => {
+    const { effects } = run(stateOf(['a']), hello('w1', 0), done('w1', 1, 'x', 1, 'elsewhere'));
+    assert.equal(of(effects, 'acknowledge').length, 0);
+    assert.equal(of(effects, 'fenced').length, 1);
+  });
+
+  it('may be rows of a clock that was ahead: nothing waits longer for that than the longest wait', () => {
+    const [study] = stored(stateOf(['a']));
+    assert.ok(study !== undefined);
+    const ahead = study.tasks.map((task) => ({ ...task, notBefore: 3_600_000 }));
+    const { state } = run(recover([{ ...study, tasks: ahead }], policy, 0, 0), hello('w1', 0), beat('w1', 30_000), tick(30_000));
+    assert.equal(statusOf(state, 'a'), 'leased');
+    const held = ahead.map((task) => ({ ...task, status: 'running' as const, attempt: 1 }));
+    assert.deepEqual(violations(recover([{ ...study, tasks: held }], policy, 0, 1)), []);
   });
 });
 

@@ -1,17 +1,18 @@
 /** What must hold after every event, and at the end. Each check throws with what is wrong. */
-import type { FromCoordinator } from '../../src/wire/messages.ts';
+import type { FromCoordinator, Lease, ToCoordinator } from '../../src/wire/messages.ts';
 import { illegalMoves, violations } from '../../src/scheduler/invariants.ts';
 import { isHeld } from '../../src/scheduler/transitions.ts';
-import type { Effect, State, TaskState } from '../../src/scheduler/types.ts';
+import type { Effect, State, StudyStatus, TaskState } from '../../src/scheduler/types.ts';
 import type { TaskResult } from '../../src/train/types.ts';
 import type { Disk } from './disk.ts';
+import { policy } from './cluster.ts';
 import { expectedOutcome, outcomeOf, type SimulatedStudy } from './studies.ts';
-
-export class Violation extends Error {}
 
 export interface Checks {
   /** A message that a coordinator sends now. */
   onSend(message: FromCoordinator): void;
+  /** A message that a coordinator hears now. */
+  onHear(peer: string, message: ToCoordinator): void;
   onCommit(study: string): void;
   onStart(state: State): void;
   onTurn(state: State, effects: readonly Effect[]): void;
@@ -19,10 +20,34 @@ export interface Checks {
   atTheEnd(studies: readonly SimulatedStudy[]): void;
 }
 
-/** @param found called with what is wrong, at once: code under test may catch what is thrown */
-export function createChecks(disk: () => Disk, found: (what: string) => void): Checks {
+/** What a row keeps of a task. */
+const durable = (task: TaskState | undefined): string | undefined =>
+  task &&
+  JSON.stringify([
+    ...[task.status, task.attempt, task.failures, task.failedOn, task.losses],
+    ...[task.notBefore, task.checkpoint, task.result, task.error],
+  ]);
+
+const leaseOf = ({ study, task, attempt }: Lease): string => `${study}/${task} #${attempt}`;
+
+export interface ChecksOptions {
+  readonly disk: () => Disk;
+  readonly now: () => number;
+  /** Called with what is wrong, at once: code under test may catch what is thrown. */
+  readonly found: (what: string) => void;
+}
+
+/** How long a zombie may go on after it was heard: a turn, and the longest that a coordinator is frozen. */
+const zombieMs = 20_000;
+
+export function createChecks({ disk, now, found }: ChecksOptions): Checks {
   const results = new Map<string, TaskResult>();
   const attempts = new Map<string, number>();
+  /** Attempts that were heard of after they ended, by peer: until when they have to be told to stop. */
+  const zombies = new Map<string, { readonly peer: string; readonly untilMs: number }>();
+  /** Lines of a study's story that are accounted for. */
+  const told = new Map<string, number>();
+  const blames = new Map<string, { losses: number; failures: number; readonly failedOn: Set<string> }>();
   let state: State | undefined;
   let dirty = false;
 
@@ -37,15 +62,12 @@ export function createChecks(disk: () => Disk, found: (what: string) => void): C
     if (message.type === 'assign') {
       const { task } = message.spec;
       const row = rowOf(message.study, task.id);
-      if (
-        row === undefined ||
-        row.attempt < message.attempt ||
-        (row.attempt === message.attempt && row.status === 'pending' && row.worker !== undefined)
-      )
+      if (row === undefined || row.attempt < message.attempt)
         found(`assigned ${task.id} #${message.attempt}, while its row is ${row?.status ?? 'missing'} #${row?.attempt ?? 0}`);
       const from = message.spec.resumeFrom;
       if (from !== undefined && !disk().blobs.has(from)) found(`${task.id} is to resume from a blob that is not there`);
     }
+    if (message.type === 'cancel') zombies.delete(leaseOf(message));
     if (message.type === 'acknowledge') {
       const row = rowOf(message.study, message.task);
       if (row !== undefined && row.attempt === message.attempt && isHeld(row.status))
@@ -53,6 +75,16 @@ export function createChecks(disk: () => Disk, found: (what: string) => void): C
     }
     if (message.type === 'stored' && message.complete && !disk().blobs.has(message.hash))
       found(`told that ${message.hash} is stored`);
+  }
+
+  function onHear(peer: string, message: ToCoordinator): void {
+    if (message.type !== 'heartbeat') return;
+    const { running } = message;
+    const named = running === undefined ? undefined : leaseOf(running);
+    for (const [lease, zombie] of zombies) if (zombie.peer === peer && lease !== named) zombies.delete(lease);
+    if (running === undefined || named === undefined || zombies.has(named)) return;
+    if ((rowOf(running.study, running.task)?.attempt ?? 0) > running.attempt)
+      zombies.set(named, { peer, untilMs: now() + zombieMs });
   }
 
   function rows(study: string): void {
@@ -68,24 +100,67 @@ export function createChecks(disk: () => Disk, found: (what: string) => void): C
     }
   }
 
+  /** What a turn changed is what the rows say now. */
+  function written(effects: readonly Effect[]): void {
+    const tasks = new Map<string, Extract<Effect, { type: 'persist' }>>();
+    const studies = new Map<string, StudyStatus>();
+    for (const effect of effects) {
+      if (effect.type === 'persist') tasks.set(`${effect.study}/${effect.task.task.id}`, effect);
+      if (effect.type === 'persistStudy') studies.set(effect.study, effect.status);
+    }
+    for (const [key, { study, task }] of tasks)
+      if (durable(rowOf(study, task.task.id)) !== durable(task)) found(`${key} is not what its row says`);
+    for (const [study, status] of studies)
+      if (disk().rows.get(study)?.study()?.status !== status) found(`${study} is ${status}, and its row is not`);
+  }
+
+  /** The rules about whose fault it is, kept account of by the stories alone. */
+  function account(study: string): void {
+    const story = disk().rows.get(study)?.transitions() ?? [];
+    for (const { task, from, to, cause, worker } of story.slice(told.get(study) ?? 0)) {
+      const key = `${study}/${task}`;
+      const blame = blames.get(key) ?? { losses: 0, failures: 0, failedOn: new Set() };
+      blames.set(key, blame);
+      if (cause.startsWith('checkpoint')) blame.losses = 0;
+      if (/^(lease ended|worker is silent|worker process ended)/.test(cause)) blame.losses++;
+      if (/^(TASK_CRASHED|TASK_STALLED)/.test(cause)) {
+        blame.failures++;
+        if (worker !== undefined) blame.failedOn.add(worker);
+      }
+      if (cause === 'tried again') blames.delete(key);
+      else if (to === 'pending' && from !== 'pending') {
+        if (blame.losses >= policy.maxLosses) found(`${key} was lost ${blame.losses} times, and goes on`);
+        if (blame.failures >= policy.maxFailures) found(`${key} failed ${blame.failures} times, and goes on`);
+        if (blame.failedOn.size >= policy.maxFailedOn)
+          found(`${key} failed on ${[...blame.failedOn].join(' and ')}, and goes on`);
+      }
+    }
+    told.set(study, story.length);
+  }
+
   return {
     onSend,
+    onHear,
     onCommit(study) {
+      account(study);
       dirty = true;
       rows(study);
     },
     onStart(next) {
+      zombies.clear();
       state = next;
       dirty = true;
     },
     onTurn(next, effects) {
       if (state !== undefined) for (const broken of illegalMoves(state, { state: next, effects })) found(broken);
+      written(effects);
       state = next;
       dirty = true;
     },
     afterEvent() {
       if (state !== undefined && dirty) for (const broken of violations(state)) found(broken);
       dirty = false;
+      for (const [lease, { untilMs }] of zombies) if (untilMs < now()) found(`${lease} ended long ago, and is not told to stop`);
       const { rows: stores, blobs } = disk();
       for (const [study, store] of stores)
         for (const { task, status, checkpoint, result } of store.tasks()) {

@@ -21,6 +21,7 @@ import type { Process, Random, World } from './world.ts';
 export const policy = {
   ...defaultPolicy,
   leaseMs: 5_000,
+  maxLosses: 2,
   backoffMs: 500,
   maxBackoffMs: 8_000,
   stallMs: 12_000,
@@ -41,7 +42,7 @@ export interface Cluster {
   readonly workers: readonly SimulatedWorker[];
   coordinator(): Coordinator | undefined;
   coordinatorProcess(): Process | undefined;
-  /** Of the coordinator's clock against the world's. */
+  /** Of the machine's clock against the world's. */
   clockOffset: number;
   /** SIGTERM. */
   stopCoordinator(): void;
@@ -59,6 +60,8 @@ export interface ClusterOptions {
   readonly workers: number;
   readonly onTurn: (state: State, effects: readonly Effect[]) => void;
   readonly onStart: (state: State) => void;
+  /** The coordinator noticed a defect of its own. */
+  readonly onDefect: (what: string) => void;
 }
 
 export function createCluster(options: ClusterOptions): Cluster {
@@ -71,6 +74,8 @@ export function createCluster(options: ClusterOptions): Cluster {
   function startOne(): void {
     const process = world.spawn('coordinator');
     coordinatorProcess = process;
+    // A process counts on from the time that it started at, whatever is done to the machine's clock.
+    const offset = 1e9 + cluster.clockOffset;
     world.say('coordinator starts');
     // What is synced stays; a blob that was arriving may have lost its end.
     disk.tear(random);
@@ -89,13 +94,16 @@ export function createCluster(options: ClusterOptions): Cluster {
       heartbeatMs,
       graceMs: policy.leaseMs,
       garbage: { everyMs: 3_000, graceMs: 20_000 },
-      clock: { now: () => 1e9 + world.now() + cluster.clockOffset },
+      clock: { now: () => offset + world.now() },
       timers: {
         every: (ms, callback) => world.every(ms, process, callback),
         endOfTurn: (callback) => void world.after(0, process, callback),
       },
       log: {
-        log: (level, message, fields) => level !== 'info' && level !== 'debug' && world.say('   log', level, message, fields),
+        log(level, message, fields) {
+          if (level === 'warn' || level === 'error') world.say('   log', level, message, fields);
+          if (fields?.['code'] === 'INTERNAL') options.onDefect(`${message}: ${String(fields['message'])}`);
+        },
       },
       summaryOf: () => {
         throw new Error('unused');

@@ -32,6 +32,8 @@ export interface NetworkOptions {
   readonly random: Random;
   /** Sees every message at the moment it is sent by a living coordinator. */
   readonly onSend: (message: FromCoordinator) => void;
+  /** Sees every message that a living coordinator hears. */
+  readonly onHear: (peer: string, message: ToCoordinator) => void;
 }
 
 interface Link {
@@ -45,7 +47,7 @@ interface Link {
   down: number;
 }
 
-export function createNetwork({ world, random, onSend }: NetworkOptions): Network {
+export function createNetwork({ world, random, onSend, onHear }: NetworkOptions): Network {
   const faults: NetworkFaults = { loss: 0, twice: 0, reorder: 0, delayMs: 5 };
   const links = new Map<Process, Link>();
   let server: { readonly process: Process; listener?: (peer: string, message: ToCoordinator) => void } | undefined;
@@ -54,7 +56,7 @@ export function createNetwork({ world, random, onSend }: NetworkOptions): Networ
   const newPeer = (): string => (++peers).toString(16).padStart(4, '0');
   const linkOf = (peer: string): Link | undefined => [...links.values()].find((link) => link.peer === peer && link.open);
 
-  function deliver(link: Link, way: 'up' | 'down', to: Process, arrive: () => void): void {
+  function deliver(link: Link, way: 'up' | 'down', to: Process | undefined, arrive: () => void): void {
     if (link.cutUntil > world.now() || random.chance(faults.loss)) {
       world.say('   lost on the way');
       return;
@@ -63,7 +65,7 @@ export function createNetwork({ world, random, onSend }: NetworkOptions): Networ
       let at = world.now() + random.whole(1, faults.delayMs);
       if (!random.chance(faults.reorder)) at = link[way] = Math.max(link[way], at);
       world.after(at - world.now(), to, () => {
-        if (link.open && link.cutUntil <= world.now()) arrive();
+        if (link.cutUntil <= world.now()) arrive();
       });
     }
   }
@@ -86,7 +88,7 @@ export function createNetwork({ world, random, onSend }: NetworkOptions): Networ
           if (link !== undefined)
             deliver(link, 'down', link.process, () => {
               const heard = decodeFromCoordinator(bytes);
-              if (link.peer !== peer) return;
+              if (!link.open || link.peer !== peer) return;
               world.say('             ', link.process.name, 'hears', heard.type);
               link.listener?.(heard);
             });
@@ -112,10 +114,14 @@ export function createNetwork({ world, random, onSend }: NetworkOptions): Networ
           if (there === undefined) return;
           // Over a connection that broke meanwhile a message is lost, or waits in the sender's queue for the next one.
           const waits = random.chance(0.5);
-          deliver(link, 'up', waits ? process : there, () => {
+          deliver(link, 'up', waits ? undefined : there, () => {
             if (server === undefined || (!waits && server.process !== there) || !server.process.alive) return;
             const { process: now, listener } = server;
-            world.after(0, now, () => listener?.(link.peer, decodeToCoordinator(bytes)));
+            world.after(0, now, () => {
+              const heard = decodeToCoordinator(bytes);
+              onHear(link.peer, heard);
+              listener?.(link.peer, heard);
+            });
           });
         },
         close() {

@@ -39,14 +39,25 @@ export async function simulate(seed: number, { record = false, faults = true }: 
     world.say('!!!', what);
     violation ??= what;
   };
-  const checks = createChecks((): Disk => disk, found);
+  const checks = createChecks({ disk: (): Disk => disk, now: world.now, found });
   const disk = createDisk(world, draw('disk'), checks.onCommit);
-  const network = createNetwork({ world, random: draw('network'), onSend: checks.onSend });
+  const network = createNetwork({ world, random: draw('network'), onSend: checks.onSend, onHear: checks.onHear });
   const { onTurn, onStart } = checks;
   const setup = draw('setup');
-  const cluster = createCluster({ world, random: draw('cluster'), network, disk, workers: setup.whole(1, 4), onTurn, onStart });
+  const cluster = createCluster({
+    world,
+    random: draw('cluster'),
+    network,
+    disk,
+    workers: setup.whole(1, 4),
+    onTurn,
+    onStart,
+    onDefect: found,
+  });
   const studies = [
     simulatedStudy('a', ['t1', 't2', 't3', 't4'], 0),
+    // Tasks of the same names as those of the first.
+    ...(setup.chance(0.5) ? [simulatedStudy('c', ['t1', 't2'], 0)] : []),
     simulatedStudy('b', setup.chance(0.5) ? ['t1', 't2-diverges'] : ['t1', 't2'], 2),
   ];
   for (const study of studies) world.after(setup.whole(0, 15_000), undefined, () => cluster.submit(study));
@@ -77,6 +88,8 @@ export async function simulate(seed: number, { record = false, faults = true }: 
   } catch (thrown) {
     trap(thrown);
   } finally {
+    // Rejections that nobody handled are told of now.
+    await new Promise((resolve) => setImmediate(resolve));
     process.off('unhandledRejection', trap);
   }
   return { seed, violation, faults: kinds, events: world.events(), simulatedMs: world.now(), transcript: world.transcript };

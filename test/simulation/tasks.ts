@@ -15,18 +15,19 @@ export const toStep = 8;
 const checkpointEvery = 2;
 
 interface TrainingState {
+  readonly seed: number;
   readonly trial: string;
   readonly fold: number | string;
   readonly step: number;
   readonly state: number;
 }
 
-const initial = ({ trial, fold }: Task): TrainingState => ({ trial, fold, step: 0, state: 1 });
+const initial = ({ trial, fold }: Task, seed: number): TrainingState => ({ seed, trial, fold, step: 0, state: seed });
 
-function trained({ trial, fold, step, state }: TrainingState): TrainingState {
+function trained({ seed, trial, fold, step, state }: TrainingState): TrainingState {
   let mixed = state;
   for (const character of `${trial} ${fold} ${step}`) mixed = Math.imul(mixed ^ character.charCodeAt(0), 0x01000193) >>> 0;
-  return { trial, fold, step: step + 1, state: mixed };
+  return { seed, trial, fold, step: step + 1, state: mixed };
 }
 
 const bytesOf = (state: TrainingState): Uint8Array =>
@@ -48,9 +49,9 @@ function resultOf(end: TrainingState, seconds: number): TaskResult {
 }
 
 /** What an undisturbed run makes of a task. */
-export function expectedOf(task: Task): Omit<TaskResult, 'seconds'> | 'diverges' {
+export function expectedOf(task: Task, seed: number): Omit<TaskResult, 'seconds'> | 'diverges' {
   if (diverges(task)) return 'diverges';
-  let state = initial(task);
+  let state = initial(task, seed);
   while (state.step < toStep) state = trained(state);
   const { seconds: _seconds, ...result } = resultOf(state, 0);
   return result;
@@ -133,7 +134,7 @@ export function simulatedLauncher({ world, random, process, faults, folder }: La
     await artifacts.get(spec.data);
     const { task } = spec;
     let state = await resumed(spec, artifacts);
-    if (state.trial !== task.trial || state.fold !== task.fold)
+    if (state.trial !== task.trial || state.fold !== task.fold || state.seed !== spec.seed)
       return {
         failure: { code: 'CHECKPOINT_MISMATCH', message: `${task.id} resumes ${state.trial}/${state.fold}`, retryable: false },
       };
@@ -170,14 +171,14 @@ export function simulatedLauncher({ world, random, process, faults, folder }: La
     return { result: resultOf(state, 1) };
   }
 
-  async function resumed({ task, resumeFrom }: TaskSpec, artifacts: ArtifactStore): Promise<TrainingState> {
-    if (resumeFrom === undefined) return initial(task);
+  async function resumed({ task, seed, resumeFrom }: TaskSpec, artifacts: ArtifactStore): Promise<TrainingState> {
+    if (resumeFrom === undefined) return initial(task, seed);
     try {
       return JSON.parse(new TextDecoder().decode(await artifacts.get(resumeFrom))) as TrainingState;
     } catch (thrown) {
       const { code } = asNoisefoldError(thrown);
       if (code !== 'ARTIFACT_NOT_FOUND' && code !== 'ARTIFACT_CORRUPT') throw thrown;
-      return initial(task);
+      return initial(task, seed);
     }
   }
 }

@@ -164,8 +164,8 @@ export function createWorld(record: boolean): World {
         now = Math.max(now, next.at);
         events++;
         next.action();
-        // What real code awaits goes on now, to its end.
-        await new Promise((resolve) => setImmediate(resolve));
+        // What real code awaits goes on now, to its end: a tick comes when there are no microtasks left.
+        await new Promise<void>((resolve) => process.nextTick(resolve));
         check();
       }
     },

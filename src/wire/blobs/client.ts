@@ -6,7 +6,7 @@ import { asNoisefoldError, NoisefoldError } from '../../base/errors.ts';
 import { sha256 } from '../../base/hash.ts';
 import type { BlobMessage, FromCoordinator } from '../messages.ts';
 import { startDownload, type BlobSink } from './download.ts';
-import { gone, limitsOf, type Port, type Transfer, type TransferLimits } from './transfer.ts';
+import { gone, limitsOf, type Port, type Progress, type Transfer, type TransferLimits } from './transfer.ts';
 import { startUpload, type BlobSource } from './upload.ts';
 
 export interface BlobClientOptions {
@@ -14,11 +14,6 @@ export interface BlobClientOptions {
   /** Calls back every so many milliseconds until the returned function is called. */
   readonly every?: (ms: number, callback: () => void) => () => void;
   readonly limits?: Partial<TransferLimits>;
-}
-
-export interface Progress {
-  readonly received: number;
-  readonly total: number;
 }
 
 export interface BlobClient {

@@ -26,6 +26,12 @@ export const limitsOf = (given: Partial<TransferLimits> = {}): TransferLimits =>
   ...given,
 });
 
+/** In bytes. */
+export interface Progress {
+  readonly received: number;
+  readonly total: number;
+}
+
 /** What a transfer has of the client that runs it. */
 export interface Port {
   readonly send: (message: BlobMessage) => void;

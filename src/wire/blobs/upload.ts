@@ -3,8 +3,7 @@
  * silence asks again and goes on from the answer, under a new number, so that late answers to the old one do not confuse it.
  */
 import type { BlobAnswer } from '../messages.ts';
-import type { Progress } from './client.ts';
-import { createPatience, gone, refusal, type Port, type Transfer } from './transfer.ts';
+import { createPatience, gone, refusal, type Port, type Progress, type Transfer } from './transfer.ts';
 
 /** Bytes that need not be in memory all at once. */
 export interface BlobSource {
