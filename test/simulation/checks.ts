@@ -10,14 +10,14 @@ import { expectedOutcome, outcomeOf, type SimulatedStudy } from './studies.ts';
 
 export interface Checks {
   /** A message that a coordinator sends now. */
-  onSend(message: FromCoordinator): void;
+  readonly onSend: (message: FromCoordinator) => void;
   /** A message that a coordinator hears now. */
-  onHear(peer: string, message: ToCoordinator): void;
-  onCommit(study: string): void;
-  onStart(state: State): void;
-  onTurn(state: State, effects: readonly Effect[]): void;
-  afterEvent(): void;
-  atTheEnd(studies: readonly SimulatedStudy[]): void;
+  readonly onHear: (from: string, message: ToCoordinator) => void;
+  readonly onCommit: (study: string) => void;
+  readonly onStart: (state: State) => void;
+  readonly onTurn: (state: State, effects: readonly Effect[]) => void;
+  readonly afterEvent: () => void;
+  readonly atTheEnd: (studies: readonly SimulatedStudy[]) => void;
 }
 
 /** What a row keeps of a task. */
@@ -43,8 +43,8 @@ const zombieMs = 20_000;
 export function createChecks({ disk, now, found }: ChecksOptions): Checks {
   const results = new Map<string, TaskResult>();
   const attempts = new Map<string, number>();
-  /** Attempts that were heard of after they ended, by peer: until when they have to be told to stop. */
-  const zombies = new Map<string, { readonly peer: string; readonly untilMs: number }>();
+  /** Attempts that a worker was heard to run after they ended: until when they have to be told to stop. */
+  const zombies = new Map<string, { readonly from: string; readonly untilMs: number }>();
   /** Lines of a study's story that are accounted for. */
   const told = new Map<string, number>();
   const blames = new Map<string, { losses: number; failures: number; readonly failedOn: Set<string> }>();
@@ -77,14 +77,14 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
       found(`told that ${message.hash} is stored`);
   }
 
-  function onHear(peer: string, message: ToCoordinator): void {
+  function onHear(from: string, message: ToCoordinator): void {
     if (message.type !== 'heartbeat') return;
     const { running } = message;
     const named = running === undefined ? undefined : leaseOf(running);
-    for (const [lease, zombie] of zombies) if (zombie.peer === peer && lease !== named) zombies.delete(lease);
+    for (const [lease, zombie] of zombies) if (zombie.from === from && lease !== named) zombies.delete(lease);
     if (running === undefined || named === undefined || zombies.has(named)) return;
     if ((rowOf(running.study, running.task)?.attempt ?? 0) > running.attempt)
-      zombies.set(named, { peer, untilMs: now() + zombieMs });
+      zombies.set(named, { from, untilMs: now() + zombieMs });
   }
 
   function rows(study: string): void {
@@ -177,6 +177,7 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
           found(`${study.name} was never written`);
           continue;
         }
+        if (store.study()?.status === 'cancelled') continue;
         const outcome = outcomeOf(store);
         if (outcome !== expectedOutcome(study)) found(`${study.name} ended otherwise than an undisturbed run: ${outcome}`);
       }

@@ -26,8 +26,12 @@ export const faultKinds = [
   'slow worker',
   'sick worker',
   'pause',
+  'cancel',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
+
+/** The study that may be cancelled. */
+export const expendable = 'c';
 
 export interface FaultsOptions {
   readonly world: World;
@@ -145,6 +149,10 @@ function cause(kind: FaultKind, { world, random, network, disk, cluster, studies
       cluster.ask({ type: random.chance(0.5) ? 'pause' : 'resume', study });
       return;
     }
+    case 'cancel':
+      // One of the studies is there to be given up.
+      if (studies.includes(expendable)) cluster.ask({ type: 'cancel', study: expendable });
+      return;
     default:
       kind satisfies never;
   }

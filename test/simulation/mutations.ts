@@ -100,27 +100,6 @@ export const mutations: readonly Mutation[] = [
     "if (found === 'good') return hash;",
     "if (found !== '') return hash;",
   ),
-  {
-    name: 'predecessors of checkpoints are kept by task, whatever the study',
-    edits: [
-      {
-        file: 'coordinator/checkpoints.ts',
-        from: 'const key = `${study}/${task.task.id}`;',
-        to: 'const key = task.task.id + study.slice(0, 0);',
-      },
-      {
-        file: 'coordinator/checkpoints.ts',
-        from: 'predecessors.get(`${ref.study}/${ref.task}`)',
-        to: 'predecessors.get(ref.task)',
-      },
-    ],
-  },
-  one(
-    'a checkpoint is believed without its blob',
-    'coordinator/inbox.ts',
-    'if (missing === undefined && !(await has(hash).catch(() => false))) missing = hash;',
-    'if (missing === undefined && hash === "") missing = hash;',
-  ),
   one(
     'a worker says what it hopes to store',
     'worker/session.ts',

@@ -33,7 +33,7 @@ export interface NetworkOptions {
   /** Sees every message at the moment it is sent by a living coordinator. */
   readonly onSend: (message: FromCoordinator) => void;
   /** Sees every message that a living coordinator hears. */
-  readonly onHear: (peer: string, message: ToCoordinator) => void;
+  readonly onHear: (from: string, message: ToCoordinator) => void;
 }
 
 interface Link {
@@ -119,7 +119,7 @@ export function createNetwork({ world, random, onSend, onHear }: NetworkOptions)
             const { process: now, listener } = server;
             world.after(0, now, () => {
               const heard = decodeToCoordinator(bytes);
-              onHear(link.peer, heard);
+              onHear(link.process.name, heard);
               listener?.(link.peer, heard);
             });
           });

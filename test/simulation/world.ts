@@ -42,7 +42,7 @@ export interface Process {
 }
 
 export interface World {
-  now(): number;
+  readonly now: () => number;
   /** Queues an action of a process. Returns what takes it back. */
   after(ms: number, process: Process | undefined, action: () => void): () => void;
   every(ms: number, process: Process, action: () => void): () => void;
