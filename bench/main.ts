@@ -17,6 +17,7 @@ interface Bench {
 const benches: Readonly<Record<string, Bench>> = {
   step: { what: 'milliseconds a training step: compiled beside tfjs', load: () => import('./step.ts') },
   noise: { what: 'rows/s of swap noise, and its share of a training step', load: () => import('./noise.ts') },
+  drain: { what: 'seconds from a signal to the end of a worker that trains', load: () => import('./drain.ts') },
   features: { what: 'rows/s of feature extraction: compiled beside tfjs', load: () => import('./features.ts') },
   ridge: { what: 'Gram, ridge path and learning curve', load: () => import('./ridge.ts') },
   csv: { what: 'rows/s and memory of reading CSV, beside other parsers', load: () => import('./csv.ts') },
