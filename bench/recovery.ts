@@ -8,9 +8,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { memoryArtifacts } from '../src/artifacts/memory.ts';
-import { canonicalJson } from '../src/base/json.ts';
 import { silentLog } from '../src/base/ports.ts';
-import { parseSweep } from '../src/config/parse.ts';
 import { realTimers } from '../src/cli/coordinator-parts.ts';
 import { startCoordinator } from '../src/coordinator/coordinator.ts';
 import type { Plan } from '../src/plan/types.ts';
@@ -22,7 +20,7 @@ import { createBlobServer } from '../src/wire/blobs/server.ts';
 import { createLoopback } from '../src/wire/loopback.ts';
 import { protocolVersion } from '../src/wire/messages.ts';
 import { type BenchOptions, figure, median, printHeading, printTable } from './measure.ts';
-import { emptyPlan, hashOf, reports, resultOf } from './study.ts';
+import { benchRow, emptyPlan, hashOf, reports, resultOf } from './study.ts';
 
 const folds = 5;
 
@@ -37,22 +35,7 @@ function planOf(trials: number): Plan {
 
 function write(path: string, plan: Plan): void {
   const store = openStore(path);
-  const config = parseSweep('study: bench\ndata: { train: t.csv, target: { column: y } }', 'bench.yaml');
-  const data = Array.from({ length: folds + 1 }, (_, i) => hashOf('data', i));
-  store.create(
-    {
-      ...{
-        name: 'bench',
-        config: canonicalJson(config),
-        configHash: 'c',
-        dataHash: data[0] ?? '',
-        data,
-        table: hashOf('table', 0),
-      },
-      ...{ status: 'running', createdMs: 0, version: '0' },
-    },
-    plan,
-  );
+  store.create(benchRow, plan);
   const changes = plan.tasks.slice(0, plan.tasks.length / 2 + 1_000).map((task, i) => {
     const state = newTaskState(task);
     const checkpoint = { hash: hashOf(task.id, i < plan.tasks.length / 2 ? reports : 5), step: 5 };

@@ -26,7 +26,9 @@ export async function retain(
     if (checkpoint !== undefined && state.tasks.pointingAt(checkpoint.hash) > (released.get(checkpoint.hash) ?? 0))
       kept.add(checkpoint.hash);
   for (const hash of await artifacts.list()) if (!kept.has(hash)) await artifacts.delete(hash);
-  for (const { task, checkpoint } of tasks)
-    if (checkpoint !== undefined && !kept.has(checkpoint.hash))
-      for (const name of ['manifest.json', 'model.safetensors']) await rm(join(paths.trial(task.trial), name), { force: true });
+  for (const { task, checkpoint } of tasks) {
+    if (checkpoint === undefined || kept.has(checkpoint.hash)) continue;
+    const folder = join(paths.trial(task.trial), task.fold === 'all' ? '' : `fold-${task.fold}`);
+    for (const name of ['manifest.json', 'model.safetensors']) await rm(join(folder, name), { force: true });
+  }
 }

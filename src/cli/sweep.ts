@@ -82,6 +82,10 @@ async function runSweep(args: SweepArguments): Promise<void> {
   const again = commandAgain();
   try {
     if (study.resumed) {
+      const { store, artifacts } = study;
+      const redone = await repairStudy({ store, artifacts, thorough: true, nowMs: realClock.now(), log });
+      if (redone.length > 0)
+        display.note(`Checkpoints that were lost or damaged on disk are trained again: ${redone.join(', ')}`);
       const over = study.store.tasks().every(isOver);
       display.note(over ? `This study is finished: ${shown(paths.folder)}` : `Going on with the study in ${shown(paths.folder)}`);
     }

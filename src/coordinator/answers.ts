@@ -136,7 +136,7 @@ export function createAnswers(options: AnswersOptions): Answers {
 function taskSummary(state: TaskState, metric: 'rmse' | 'auc', workers: State['workers']): TaskSummary {
   const { task, status, attempt, failures, losses, checkpoint, progress, result, error } = state;
   const worker = state.worker === undefined ? undefined : (workers.get(state.worker)?.name ?? state.worker);
-  const score = result && Math.abs(errorOf(result, metric));
+  const score = result && Math.abs(errorOf(result.score, metric));
   return {
     ...{ task: task.id, trial: task.trial, status, attempt, failures, losses, worker, progress },
     checkpointStep: checkpoint?.step,

@@ -1,14 +1,14 @@
 /** Which final checkpoints are kept: `all`, or those of the best trials. A task that is not done keeps its own in any case, and so do baselines. */
 import type { Plan } from '../plan/types.ts';
-import { trialStatus } from '../scheduler/trials.ts';
-import type { StudyState, TaskState } from '../scheduler/types.ts';
-import type { TaskResult } from '../train/types.ts';
+import { outcomeOf } from '../rank/aggregate.ts';
+import type { RidgeScore } from '../ridge/types.ts';
+import type { StudyState } from '../scheduler/types.ts';
 
 export type KeepCheckpoints = 'all' | { readonly best: number };
 
-/** A task's error at its best alpha, the mean over its folds; AUC counts downwards. Smaller is better; infinity where it is undefined. */
-export function errorOf({ score }: TaskResult, metric: 'rmse' | 'auc'): number {
-  const values = score.folds.map(({ metrics }) => metrics[score.best]?.[metric] ?? NaN);
+/** The error of a score at its best alpha, the mean over its folds; AUC counts downwards. Smaller is better; infinity where it is undefined. */
+export function errorOf({ folds, best }: RidgeScore, metric: 'rmse' | 'auc'): number {
+  const values = folds.map(({ metrics }) => metrics[best]?.[metric] ?? NaN);
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return Number.isNaN(mean) ? Infinity : metric === 'auc' ? -mean : mean;
 }
@@ -27,18 +27,14 @@ export function releasedCheckpoints(
   if (keep === 'all') return released;
   const scored = plan.trials.flatMap(({ id, kind }) => {
     const folds = tasks.ofTrial(id);
-    if (kind !== 'trained' || folds.length === 0 || trialStatus(folds) !== 'done') return [];
-    return [{ folds, error: meanError(folds, metric) }];
+    if (kind !== 'trained' || folds.length === 0) return [];
+    // As the ranking has it: one alpha for all folds of a trial.
+    const outcome = outcomeOf(folds, metric === 'auc' ? 'binary' : 'regression');
+    return outcome.status === 'scored' ? [{ id, folds, error: errorOf(outcome.score, metric) }] : [];
   });
-  // Equal errors keep the order of the plan, as the ranking does.
-  const worse = [...scored].sort((a, b) => a.error - b.error).slice(keep.best);
+  const worse = scored.sort((a, b) => a.error - b.error || (a.id < b.id ? -1 : 1)).slice(keep.best);
   for (const { folds } of worse)
     for (const { checkpoint } of folds)
       if (checkpoint !== undefined) released.set(checkpoint.hash, (released.get(checkpoint.hash) ?? 0) + 1);
   return released;
-}
-
-function meanError(folds: readonly TaskState[], metric: 'rmse' | 'auc'): number {
-  const errors = folds.map(({ result }) => (result === undefined ? Infinity : errorOf(result, metric)));
-  return errors.reduce((sum, error) => sum + error, 0) / errors.length;
 }

@@ -168,7 +168,7 @@ export function open(setup: Setup = {}): Bench {
     policy: {
       ...defaultPolicy,
       // Long enough for a busy machine; tests of lost leases shorten it.
-      ...{ leaseMs: 10_000, backoffMs: 5, maxLosses: 50, maxFailures: 3, whenDone: 'drain' },
+      ...{ leaseMs: 60_000, backoffMs: 5, maxLosses: 50, maxFailures: 3, whenDone: 'drain' },
       ...setup.policy,
     },
     heartbeatMs: 10,
