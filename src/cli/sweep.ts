@@ -4,6 +4,7 @@ import type { CommandModule } from 'yargs';
 import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig, WorkersConfig } from '../config/types.ts';
 import { engineNames, type EngineName } from '../config/types.ts';
+import { repairStudy } from '../coordinator/repair.ts';
 import { isFinal, isOver } from '../scheduler/transitions.ts';
 import type { TaskState } from '../scheduler/types.ts';
 import {
