@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { connect as connectTcp, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { NoisefoldError } from '../../src/base/errors.ts';
+import { encodeToCoordinator } from '../../src/wire/codec.ts';
 import { addKey, coordinatorSecurity, initKeys, makeKeyPair, readPeerSecurity, revokeKey } from '../../src/wire/keys.ts';
 import type { ToCoordinator } from '../../src/wire/messages.ts';
 import { isLoopback, type CoordinatorSecurity, type PeerSecurity } from '../../src/wire/security.ts';
@@ -126,6 +127,29 @@ describe('a coordinator with keys', () => {
     assert.match(reason, /is encrypted: a key file is needed/);
   });
 
+  it('hears nobody who speaks a protocol from before there was encryption', async () => {
+    const frame = Buffer.from(encodeToCoordinator(hello));
+    const speakers = {
+      'ZMTP 1.0': Buffer.concat([Buffer.of(1, 0), Buffer.of(frame.length + 1, 0), frame]),
+      'ZMTP 2.0': Buffer.concat([Buffer.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 1, 5, 0, 0), Buffer.of(0, frame.length), frame]),
+    };
+    const plain = await bindCoordinator({ address: 'tcp://127.0.0.1:0' });
+    open.push(plain);
+    const plainHeard: ToCoordinator[] = [];
+    plain.listen(
+      (_peer, message) => plainHeard.push(message),
+      () => {},
+    );
+    for (const bytes of Object.values(speakers)) {
+      const [before, plainBefore] = [heard.length, plainHeard.length];
+      // Closed by the coordinator; without keys it listens, so that these bytes are what they are taken for.
+      await spoken(coordinator.address, bytes);
+      void spoken(plain.address, bytes);
+      await until(() => plainHeard.length > plainBefore, 'the coordinator without keys');
+      assert.equal(heard.length, before);
+    }
+  });
+
   it('is what a peer with keys insists on', async () => {
     const plain = await bindCoordinator({ address: 'tcp://127.0.0.1:0' });
     open.push(plain);
@@ -140,6 +164,8 @@ describe('a coordinator that is not there yet', () => {
   async function impostor(greeting: string): Promise<Server> {
     const server = createServer((socket) => {
       socket.on('error', () => {});
+      // Unread, a socket does not notice that the other side hung up.
+      socket.resume();
       if (greeting === '') setTimeout(() => socket.destroy(), 5);
       else socket.end(greeting);
     });
@@ -181,6 +207,17 @@ describe('a coordinator that is not there yet', () => {
       rmSync(folder, { recursive: true });
     });
 });
+
+/** Says something over TCP; resolves when the other side hangs up, or after half a second. */
+function spoken(address: string, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connectTcp({ host: '127.0.0.1', port: Number(address.split(':').at(-1)) }, () => socket.write(bytes));
+    socket.setTimeout(500, () => socket.destroy());
+    socket.on('data', () => {});
+    socket.on('error', () => {});
+    socket.on('close', () => resolve());
+  });
+}
 
 async function bindAgain(address: string, security: CoordinatorSecurity, tries = 40): Promise<CoordinatorTransport> {
   try {
