@@ -23,12 +23,22 @@ export function differenceOf(
   where: string,
   hint: string,
 ): NoisefoldError | undefined {
-  const same = known.configHash === hashes.configHash;
+  const was = known.configHash === hashes.configHash ? config : withDefaults(known.config);
+  const same = configHash(was) === hashes.configHash;
   if (same && known.dataHash === hashes.dataHash) return undefined;
-  const changes = same ? [] : changesOf(decisive(JSON.parse(known.config) as SweepConfig), decisive(config));
+  const changes = same ? [] : changesOf(decisive(was), decisive(config));
   const what = same ? 'other data (the tables have changed)' : 'another configuration';
   const message = [`the study ${config.study} was started with ${what}`, ...changes].join('\n  ');
   return new NoisefoldError('CONFIG_CHANGED', message, { where, hint });
+}
+
+/** A configuration as an earlier noisefold wrote it: keys that came later mean what they mean when they are left out. */
+function withDefaults(json: string): SweepConfig {
+  try {
+    return parseSweep(json, 'the study');
+  } catch {
+    return JSON.parse(json) as SweepConfig;
+  }
 }
 
 /** Throws CONFIG_INVALID with what is wrong. */

@@ -58,6 +58,22 @@ describe('a submission', () => {
     await bench.close();
   });
 
+  it('goes on with a study of an earlier noisefold, whose configuration lacked keys that came later', async () => {
+    const bench = await service();
+    await bench.ask(submission('s'));
+    const store = bench.stores.get('s') ?? assert.fail();
+    const row = store.study() ?? assert.fail();
+    const now = JSON.parse(row.config) as { training: { epochs: number } };
+    const config = canonicalJson({ ...now, checkpoints: undefined, training: { epochs: now.training.epochs } });
+    store.extend({ ...row, config, configHash: 'of an earlier version' }, planOf());
+    await bench.close();
+    const again = open({ stores: bench.stores, artifacts: bench.artifacts, policy: { whenDone: 'wait' } });
+    assert.deepEqual(await again.ask(submission('s')), { type: 'accepted', study: 's', existed: true });
+    assert.equal(store.study()?.configHash, submission('s').configHash);
+    assert.equal(codeOf(await again.ask(submission('s', planOf(), 'training: { epochs: 3 }'))), 'CONFIG_CHANGED');
+    await again.close();
+  });
+
   it('is refused where its blobs were not sent, and where its plan or configuration is none', async () => {
     const bench = await service();
     const right = submission('s');
