@@ -5,6 +5,7 @@ import { defaults } from '../config/defaults.ts';
 import type { SweepConfig } from '../config/types.ts';
 import type { Plan } from '../plan/types.ts';
 import type { StoredStudy } from '../scheduler/step.ts';
+import type { StudyStatus, TaskState } from '../scheduler/types.ts';
 import type { Store, StudyRow } from '../store/store.ts';
 import type { TaskSpec } from '../train/types.ts';
 import type { StudyStores } from './types.ts';
@@ -62,6 +63,12 @@ export interface Studies {
   close(): void;
 }
 
+/** More tasks than a finished study had are written before its status says so. */
+function storedStudy(name: string, status: StudyStatus, tasks: readonly TaskState[]): StoredStudy {
+  const isExtended = status === 'finished' && tasks.some((task) => task.status === 'pending');
+  return { name, status: isExtended ? 'running' : status, tasks };
+}
+
 /** Opens all studies that are there. One that cannot be opened is broken. */
 export function openStudies(stores: StudyStores, log: Log): Studies {
   const open = new Map<string, OpenStudy>();
@@ -103,7 +110,7 @@ export function openStudies(stores: StudyStores, log: Log): Studies {
       const all: StoredStudy[] = [];
       for (const [name, { row, store }] of [...open])
         try {
-          all.push({ name, status: row.status, tasks: store.tasks() });
+          all.push(storedStudy(name, row.status, store.tasks()));
         } catch (thrown) {
           breakDown(name, asNoisefoldError(thrown));
         }

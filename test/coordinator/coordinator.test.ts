@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NoisefoldError } from '../../src/base/errors.ts';
+import { memoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { TaskProgress } from '../../src/train/types.ts';
 import { protocolVersion } from '../../src/wire/messages.ts';
-import { briefTask, checkpointBytes, checkpointHash, open, scores, storeOf, until, type Run } from './bench.ts';
+import { briefTask, checkpointBytes, checkpointHash, open, planOf, rowOf, scores, storeOf, until, type Run } from './bench.ts';
 
 const oneStudy = (): Map<string, Store> => new Map([['s', storeOf('s')]]);
 const all = [0, 1, 2, 3, 4];
@@ -123,6 +124,16 @@ describe('a coordinator with workers', () => {
     assert.equal(task()?.attempt, 1);
     assert.ok(!after.heard.some(({ type }) => type === 'assign' || type === 'cancel'));
     await second.close();
+  });
+
+  it('runs what a finished study was given beyond its tasks, whether or not its status was written', async () => {
+    const store = memoryStore();
+    store.create({ ...rowOf('s'), status: 'finished' }, planOf());
+    const bench = open({ stores: new Map([['s', store]]) });
+    bench.join('w1');
+    assert.equal(await bench.coordinator.ended('s'), 'finished');
+    assert.deepEqual(scores(store), all);
+    await bench.close();
   });
 
   it('fails a diverged trial with its reason and goes on with the rest', async () => {
