@@ -30,7 +30,7 @@ export async function superviseDevices({ devices, host, args, log, script }: Dev
   const processes = startWorkerProcesses({
     workers: devices.map((device): WorkerProcess => {
       const name = `${host}/${deviceName(device)}`;
-      return { name, args: [...args, '--name', name, '--device', deviceId(device)] };
+      return { name, args: [...args, '--name', name, '--slot', deviceId(device)] };
     }),
     again(name, ended) {
       const wait = nextWait(waits.get(name), ended);

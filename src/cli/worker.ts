@@ -35,7 +35,8 @@ interface WorkerArguments {
   key: string | undefined;
   insecure: boolean;
   devices: string | undefined;
-  device: string | undefined;
+  /** The device that a supervisor gave this process. */
+  slot: string | undefined;
   name: string | undefined;
   engine: EngineName;
   threads: number;
@@ -67,7 +68,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         type: 'string',
         describe: 'One worker a device: all, gpu, cpu, cpu:4, or UUIDs of nvidia-smi -L with commas (default: one worker)',
       })
-      .option('device', { type: 'string', hidden: true })
+      .option('slot', { type: 'string', hidden: true })
       .option('name', {
         type: 'string',
         describe:
@@ -125,12 +126,12 @@ async function runDevices(args: WorkerArguments, list: string): Promise<void> {
 }
 
 async function runWorker(args: WorkerArguments): Promise<void> {
-  const { device, memory } = await ownDevice(args.device);
+  const { device, memory } = await ownDevice(args.slot);
   const name = args.name ?? `${hostname()}/${process.pid}`;
   const transport = connectPeer({ address: args.connect, security: peerSecurity(args.key, args.insecure) });
   const log = openLog(args, name);
   const blobs = createBlobClient({ send: (message) => transport.send(message) });
-  const gate = args.device === undefined ? undefined : memoryGate({ smi: nvidiaSmi, device, wait: (ms) => sleep(ms), log });
+  const gate = args.slot === undefined ? undefined : memoryGate({ smi: nvidiaSmi, device, wait: (ms) => sleep(ms), log });
   const worker = startWorker({
     transport,
     introduction: {
@@ -143,7 +144,7 @@ async function runWorker(args: WorkerArguments): Promise<void> {
     launcher: processLauncher({
       engine: args.engine,
       threads: args.threads,
-      environment: args.device === undefined ? {} : deviceEnvironment(device),
+      environment: args.slot === undefined ? {} : deviceEnvironment(device),
       ...(gate === undefined ? {} : { released: () => gate.released() }),
     }),
     blobsOf: async ({ artifacts, coordinator }) => {
@@ -208,7 +209,7 @@ async function ownDevice(id: string | undefined): Promise<{ readonly device: Dev
   const gpus = needsGpus ? visibleGpus((await listGpus(nvidiaSmi)).gpus, visible) : [];
   const device = id === undefined ? (gpus[0] ?? { kind: 'cpu', slot: 1 }) : deviceOf(id, gpus);
   if (device === undefined)
-    throw new NoisefoldError('ENGINE_UNAVAILABLE', `the device ${id ?? ''} is not there any more`, { where: '--device' });
+    throw new NoisefoldError('ENGINE_UNAVAILABLE', `the device ${id ?? ''} is not there any more`, { where: '--slot' });
   const memory = device.kind === 'cpu' ? totalmem() : sliceMemory(device) || ((await gpuMemory(nvidiaSmi, device))?.total ?? 0);
   return { device, memory };
 }

@@ -130,7 +130,7 @@ function noGpu(term: string, gpus: readonly Gpu[], trouble: string | undefined):
 
 const sameDevice = (a: Device, b: Device): boolean => deviceId(a) === deviceId(b);
 
-/** For `--device`: `cpu-1`, or the UUID. */
+/** What a supervisor tells a process that is to own it: `cpu-1`, or the UUID. */
 export const deviceId = (device: Device): string => (device.kind === 'cpu' ? `cpu-${device.slot}` : device.uuid);
 
 /** The device of an id, which may have been listed by another process. Undefined where it is not there. */

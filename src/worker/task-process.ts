@@ -2,7 +2,6 @@
 import { fileArtifacts } from '../artifacts/files.ts';
 import { asNoisefoldError, type ErrorCode } from '../base/errors.ts';
 import { decodePrepared } from '../dataset/serialise.ts';
-import type { Engine } from '../engine/engine.ts';
 import { onnxLinearAlgebra } from '../engine/onnx/linear-algebra.ts';
 import { loadEngine } from '../engine/registry.ts';
 import { runTask } from '../train/task.ts';
@@ -54,13 +53,11 @@ async function run({ spec, artifacts: folder, engine: name, threads }: Extract<T
   }
 }
 
-type SelfTest = (engine: Engine) => Promise<{ readonly ok: true } | { readonly ok: false; readonly reason: string }>;
-
 /** The canary: the engine's self-test on this device. */
 async function probe({ engine, threads }: Extract<ToTask, { type: 'probe' }>): Promise<FromTask> {
   try {
-    const file = import.meta.url.endsWith('.ts') ? '../train/self-test.ts' : '../train/self-test.js';
-    const { selfTest } = (await import(new URL(file, import.meta.url).href)) as { selfTest: SelfTest };
+    // A task has no use for it.
+    const { selfTest } = await import('../train/self-test.ts');
     const outcome = await selfTest(await loadEngine(engine, { threads }));
     return { type: 'probed', reason: outcome.ok ? undefined : outcome.reason };
   } catch (thrown) {

@@ -18,7 +18,7 @@ writeFileSync(
   script,
   `import { appendFileSync, readFileSync } from 'node:fs';
 const args = process.argv.slice(2);
-const device = args[args.indexOf('--device') + 1];
+const device = args[args.indexOf('--slot') + 1];
 if (device === 'cpu-3') process.on('SIGTERM', () => process.exit(75));
 appendFileSync(${JSON.stringify(seen)}, args.join(' ') + '\\n');
 const times = readFileSync(${JSON.stringify(seen)}, 'utf8').split('\\n').filter((line) => line.endsWith(device)).length;
@@ -34,7 +34,7 @@ describe('a supervisor of device workers', () => {
     const code = await superviseDevices({ devices, host: 'host', args: ['--threads', '2'], log: silentLog, script });
     assert.equal(code, 75);
     const started = readFileSync(seen, 'utf8').trim().split('\n').toSorted();
-    const line = (device: string): string => `worker --threads 2 --name host/${device} --device ${device}`;
+    const line = (device: string): string => `worker --threads 2 --name host/${device} --slot ${device}`;
     assert.deepEqual(started, [line('cpu-1'), line('cpu-2'), line('cpu-2')]);
   });
 
@@ -59,7 +59,7 @@ describe('worker processes', () => {
   it('get signals, and are not started again once they are retired', async () => {
     let asked = 0;
     const processes = startWorkerProcesses({
-      workers: [{ name: 'w', args: ['--device', 'cpu-3'] }],
+      workers: [{ name: 'w', args: ['--slot', 'cpu-3'] }],
       again: () => {
         asked++;
         return 0;

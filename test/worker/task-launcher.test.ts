@@ -81,6 +81,11 @@ describe('the launcher of tasks', { concurrency: 3 }, () => {
     assert.deepEqual(await Promise.all([probe(1), probe(2)]), [undefined, 'sick']);
   });
 
+  it('finds nothing wrong with this machine', async () => {
+    const reason = await new Promise((resolve) => processLauncher({ engine: 'onnx', threads: 1 }).probe(resolve));
+    assert.equal(reason, undefined);
+  });
+
   it('calls a canary whose process dies sick', async () => {
     const reason = await new Promise<string | undefined>((resolve) => processLauncher(options).probe(resolve).kill());
     assert.match(reason ?? '', /TASK_CRASHED: .*SIGKILL/);
