@@ -38,7 +38,7 @@ export function requireSecure(address: string, security: CoordinatorSecurity | P
     'WIRE_INSECURE',
     `${address} is not on this machine, and there are no keys to encrypt and authenticate with`,
     {
-      hint: 'Make keys with `noisefold keys init` and name them with --keys, or say --insecure where everybody on the network may command the sweep.',
+      hint: 'Make keys with `noisefold keys init` and name them with --keys (a coordinator) or --key (its workers and clients), or say --insecure where everybody on the network may command the sweep.',
     },
   );
 }
