@@ -10,7 +10,7 @@ import { expectedOutcome, outcomeOf, type SimulatedStudy } from './studies.ts';
 
 export interface Checks {
   /** A message that a coordinator sends now. */
-  readonly onSend: (message: FromCoordinator) => void;
+  readonly onSend: (to: string | undefined, message: FromCoordinator) => void;
   /** A message that a coordinator hears now. */
   readonly onHear: (from: string, message: ToCoordinator) => void;
   readonly onCommit: (study: string) => void;
@@ -37,14 +37,14 @@ export interface ChecksOptions {
   readonly found: (what: string) => void;
 }
 
-/** How long a zombie may go on after it was heard: a turn, and the longest that a coordinator is frozen. */
-const zombieMs = 20_000;
+/** Longer than a turn: by the next heartbeat that names an attempt that ended, its worker has been told to stop. */
+const zombieMs = 500;
 
 export function createChecks({ disk, now, found }: ChecksOptions): Checks {
   const results = new Map<string, TaskResult>();
   const attempts = new Map<string, number>();
-  /** Attempts that a worker was heard to run after they ended: until when they have to be told to stop. */
-  const zombies = new Map<string, { readonly from: string; readonly untilMs: number }>();
+  /** Attempts that a worker was heard to run after they ended, and that nobody has told to stop. */
+  const zombies = new Map<string, { readonly from: string; readonly sinceMs: number }>();
   /** Lines of a study's story that are accounted for. */
   const told = new Map<string, number>();
   const blames = new Map<string, { losses: number; failures: number; readonly failedOn: Set<string> }>();
@@ -58,7 +58,7 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
       .find((row) => row.task.id === task);
 
   /** Whatever a worker or client is told must be in the rows already. */
-  function onSend(message: FromCoordinator): void {
+  function onSend(to: string | undefined, message: FromCoordinator): void {
     if (message.type === 'assign') {
       const { task } = message.spec;
       const row = rowOf(message.study, task.id);
@@ -68,6 +68,8 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
       if (from !== undefined && !disk().blobs.has(from)) found(`${task.id} is to resume from a blob that is not there`);
     }
     if (message.type === 'cancel') zombies.delete(leaseOf(message));
+    // One that is not known has to introduce itself first.
+    if (message.type === 'introduce') for (const [lease, { from }] of zombies) if (from === to) zombies.delete(lease);
     if (message.type === 'acknowledge') {
       const row = rowOf(message.study, message.task);
       if (row !== undefined && row.attempt === message.attempt && isHeld(row.status))
@@ -82,9 +84,11 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
     const { running } = message;
     const named = running === undefined ? undefined : leaseOf(running);
     for (const [lease, zombie] of zombies) if (zombie.from === from && lease !== named) zombies.delete(lease);
-    if (running === undefined || named === undefined || zombies.has(named)) return;
-    if ((rowOf(running.study, running.task)?.attempt ?? 0) > running.attempt)
-      zombies.set(named, { from, untilMs: now() + zombieMs });
+    if (running === undefined || named === undefined) return;
+    const known = zombies.get(named);
+    if (known !== undefined && now() - known.sinceMs >= zombieMs) found(`${named} ended, was heard of, and was not told to stop`);
+    if (known === undefined && (rowOf(running.study, running.task)?.attempt ?? 0) > running.attempt)
+      zombies.set(named, { from, sinceMs: now() });
   }
 
   function rows(study: string): void {
@@ -160,7 +164,6 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
     afterEvent() {
       if (state !== undefined && dirty) for (const broken of violations(state)) found(broken);
       dirty = false;
-      for (const [lease, { untilMs }] of zombies) if (untilMs < now()) found(`${lease} ended long ago, and is not told to stop`);
       const { rows: stores, blobs } = disk();
       for (const [study, store] of stores)
         for (const { task, status, checkpoint, result } of store.tasks()) {

@@ -62,6 +62,18 @@ export const mutations: readonly Mutation[] = [
     'const change = { ...unleased, failures, error: failure };',
   ),
   one('leases never end', 'scheduler/clock.ts', '(now.leaseUntil ?? 0) <= draft.nowMs', '(now.leaseUntil ?? 0) < 0'),
+  one(
+    'work is handed to workers that have some',
+    'scheduler/assign.ts',
+    "if (worker.status !== 'idle') continue;",
+    "if (worker.status !== 'idle' && worker.status !== 'busy') continue;",
+  ),
+  one(
+    'a study that is paused never gets there',
+    'scheduler/draft.ts',
+    "return holds(study) > 0 ? 'pausing' : 'paused';",
+    "return 'pausing';",
+  ),
   one('hung tasks are not found', 'scheduler/clock.ts', 'else if (hangs(draft, now)) endHung(draft, name, now);', ''),
   one('quarantined workers are forgotten', 'scheduler/clock.ts', '  probe(draft);\n', ''),
   one(
@@ -100,12 +112,22 @@ export const mutations: readonly Mutation[] = [
     "if (found === 'good') return hash;",
     "if (found !== '') return hash;",
   ),
-  one(
-    'a worker says what it hopes to store',
-    'worker/session.ts',
-    "      effects: [{ type: 'upload', hash: task.next.hash }],",
-    "      effects: [{ type: 'send', message: { type: 'checkpointed', ...task.lease, ...task.next } }, { type: 'upload', hash: task.next.hash }],",
-  ),
+  {
+    // Either alone does no harm: the coordinator looks, and the worker waits.
+    name: 'a worker says what it hopes to store, and the coordinator believes it',
+    edits: [
+      {
+        file: 'coordinator/inbox.ts',
+        from: 'if (missing === undefined && !(await has(hash).catch(() => false))) missing = hash;',
+        to: 'if (missing === undefined && !(await has(hash).catch(() => false))) missing = undefined;',
+      },
+      {
+        file: 'worker/session.ts',
+        from: "      effects: [{ type: 'upload', hash: task.next.hash }],",
+        to: "      effects: [{ type: 'send', message: { type: 'checkpointed', ...task.lease, ...task.next } }, { type: 'upload', hash: task.next.hash }],",
+      },
+    ],
+  },
   one(
     'the other folds of a failed trial are not dropped',
     'scheduler/tasks.ts',

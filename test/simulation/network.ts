@@ -31,7 +31,7 @@ export interface NetworkOptions {
   readonly world: World;
   readonly random: Random;
   /** Sees every message at the moment it is sent by a living coordinator. */
-  readonly onSend: (message: FromCoordinator) => void;
+  readonly onSend: (to: string | undefined, message: FromCoordinator) => void;
   /** Sees every message that a living coordinator hears. */
   readonly onHear: (from: string, message: ToCoordinator) => void;
 }
@@ -82,8 +82,8 @@ export function createNetwork({ world, random, onSend, onHear }: NetworkOptions)
         send(peer, message) {
           const bytes = encodeFromCoordinator(message);
           if (!world.acts(process, `sending ${message.type}`)) return;
-          onSend(message);
           const link = linkOf(peer);
+          onSend(link?.process.name, message);
           world.say('coordinator ->', link?.process.name ?? `(nobody ${peer})`, brief(message));
           if (link !== undefined)
             deliver(link, 'down', link.process, () => {
