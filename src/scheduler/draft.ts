@@ -241,6 +241,8 @@ export function settled(study: StudyState): StudyStatus {
       if (!isOpen(study)) return 'finished';
       return holds(study) > 0 ? 'pausing' : 'paused';
     case 'finished':
+      // Given more tasks, by rows whose event a crash cut off.
+      return isOpen(study) ? 'running' : 'finished';
     case 'cancelled':
       return study.status;
     default:

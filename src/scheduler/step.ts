@@ -13,7 +13,7 @@ import { probed } from './health.ts';
 import { cancel, pause, resume, retry, submit } from './studies.ts';
 import { taskTable } from './task-table.ts';
 import { diskFullMs } from './tasks.ts';
-import { isHeld, moved } from './transitions.ts';
+import { isFinal, isHeld, moved } from './transitions.ts';
 import type { Event, Policy, State, Step, StudyStatus, TaskState } from './types.ts';
 
 export { newTaskState } from './task-table.ts';
@@ -40,7 +40,9 @@ export function recover(studies: readonly StoredStudy[], policy: Policy, nowMs: 
     return graceMs > 0 ? { ...task, worker: undefined, leaseUntil: nowMs + graceMs } : moved(task, 'pending', unleased);
   };
   const entries = studies.map(({ name, status, tasks }) => {
-    const study = { name, status, tasks: taskTable(tasks.map(recovered)) };
+    // What was added to a cancelled study may not have been dropped yet.
+    const dropped = (task: TaskState): TaskState => (isFinal(task.status) ? task : moved(task, 'dropped', unleased));
+    const study = { name, status, tasks: taskTable(tasks.map(status === 'cancelled' ? dropped : recovered)) };
     return [name, { ...study, status: settled(study) }] as const;
   });
   return { phase: 'running', policy, studies: new Map(entries), workers: new Map(), health: new Map() };

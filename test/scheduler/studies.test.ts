@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { newTaskState } from '../../src/scheduler/step.ts';
+import { violations } from '../../src/scheduler/invariants.ts';
+import { newTaskState, recover } from '../../src/scheduler/step.ts';
 import type { Event } from '../../src/scheduler/types.ts';
 import {
   asked,
@@ -11,6 +12,7 @@ import {
   folds,
   hello,
   of,
+  policy,
   returned,
   run,
   stateOf,
@@ -104,6 +106,17 @@ describe('what is submitted', () => {
     const { state } = run(stateOf(['a'], { whenDone: 'wait' }), hello('w1', 0), done('w1', 1, 'a'), submit(2));
     assert.equal(studyStatus(state), 'running');
     assert.equal(statusOf(state, 'x'), 'leased');
+  });
+
+  it('is taken up by a restart, though a crash came between its rows and the event', () => {
+    for (const [status, task, as] of [
+      ['finished', 'pending', 'running'],
+      ['cancelled', 'dropped', 'cancelled'],
+    ] as const) {
+      const state = recover([{ name: 's', status, tasks: [newTaskState(taskNamed('a'))] }], policy, 0, 0);
+      assert.deepEqual([studyStatus(state), statusOf(state, 'a')], [as, task]);
+      assert.deepEqual(violations(state), []);
+    }
   });
 
   it('is dropped where its trial has failed', () => {

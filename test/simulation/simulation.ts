@@ -56,11 +56,13 @@ export async function simulate(seed: number, { record = false, faults = true }: 
     onDefect: found,
   });
   const studies = [
+    // Begun with two trials, and given more later.
     simulatedStudy('a', ['t1', 't2', 't3', 't4'], 0),
     // Tasks of the same names as those of the first.
     ...(setup.chance(0.5) ? [simulatedStudy(expendable, ['t1', 't2'], 0)] : []),
     simulatedStudy('b', setup.chance(0.5) ? ['t1', 't2-diverges'] : ['t1', 't2'], 2),
   ];
+  world.after(setup.whole(0, 2_000), undefined, () => cluster.submit(simulatedStudy('a', ['t1', 't2'], 0)));
   for (const study of studies) world.after(setup.whole(0, 15_000), undefined, () => cluster.submit(study));
   const names = studies.map(({ name }) => name);
   const untilMs = faults ? faultsMs : 0;

@@ -26,13 +26,13 @@ const trialConfig: TrialConfig = {
 /** Studies differ in their seeds, so that nothing of one can pass for another's. */
 const seedOf = (study: string): number => study.charCodeAt(0);
 
-const sweepOf = (study: string): SweepConfig =>
+const sweepOf = (study: string, trials: number): SweepConfig =>
   parseSweep(
     `study: ${study}
 seed: ${seedOf(study)}
 data: { train: a.csv, target: y }
 noise: { swapProbability: { categorical: 0.5, numerical: { uniform: [0.1, 0.5] } } }
-search: { trials: 3 }
+search: { trials: ${trials} }
 `,
     'simulated.yaml',
   );
@@ -47,7 +47,7 @@ export interface SimulatedStudy {
 
 /** @param folds 0: one task a trial on all rows; else a task a fold */
 export function simulatedStudy(name: string, trials: readonly string[], folds: number): SimulatedStudy {
-  const config = sweepOf(name);
+  const config = sweepOf(name, trials.length);
   const tasks = trials.flatMap((trial): Task[] => {
     const own: readonly Task['fold'][] = folds === 0 ? ['all'] : Array.from({ length: folds }, (_, fold) => fold);
     return own.map((fold) => ({ id: `${trial}/${fold}/0-${toStep}`, trial, fold, rung: 0, fromStep: 0, toStep }));
