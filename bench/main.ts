@@ -20,6 +20,7 @@ const benches: Readonly<Record<string, Bench>> = {
   drain: { what: 'seconds from a signal to the end of a worker that trains', load: () => import('./drain.ts') },
   features: { what: 'rows/s of feature extraction: compiled beside tfjs', load: () => import('./features.ts') },
   ridge: { what: 'Gram, ridge path and learning curve', load: () => import('./ridge.ts') },
+  data: { what: 'a table from nothing to batches: seconds, memory, shares of a step', load: () => import('./data.ts') },
   csv: { what: 'rows/s and memory of reading CSV, beside other parsers', load: () => import('./csv.ts') },
   orchestration: {
     what: 'trials/s and durable events/s of trials that do nothing',

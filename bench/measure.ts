@@ -12,19 +12,21 @@ export interface BenchOptions {
   readonly rows?: number;
   readonly trials?: number;
   readonly workers?: number;
+  /** Only networks whose name has this in it. */
+  readonly network?: string;
   /** An interpreter with pandas, scikit-learn and optuna, to have them measured in the same run. */
   readonly python?: string;
 }
 
 export function benchOptions(args: readonly string[]): BenchOptions {
   const text = { type: 'string' } as const;
-  const options = { rounds: text, rows: text, trials: text, workers: text, python: text };
-  const { python, ...numbers } = parseArgs({ args: [...args], options }).values;
+  const options = { rounds: text, rows: text, trials: text, workers: text, network: text, python: text };
+  const { python, network, ...numbers } = parseArgs({ args: [...args], options }).values;
   const positive = Object.entries(numbers).map(([name, value]) => {
     if (!(Number(value) > 0)) throw new Error(`--${name} is a number above 0`);
     return [name, Number(value)] as const;
   });
-  return { ...Object.fromEntries(positive), ...(python !== undefined && { python }) };
+  return { ...Object.fromEntries(positive), ...(network !== undefined && { network }), ...(python !== undefined && { python }) };
 }
 
 /** Prints what was measured and on what: processor, cores, memory, Node, packages, and how busy the machine was. */

@@ -4,6 +4,7 @@ import type { Matrix32 } from '../src/base/matrix.ts';
 import { sequence, stream } from '../src/base/rng.ts';
 import { onnxEngine } from '../src/engine/onnx/engine.ts';
 import { featureWidth, initialState, inputWidth } from '../src/model/parameters.ts';
+import { pathRows } from '../src/ridge/solve.ts';
 import type { LinearAlgebra } from '../src/ridge/types.ts';
 import { streamFeatures } from '../src/train/features.ts';
 import { scoreFeatures } from '../src/train/score.ts';
@@ -18,12 +19,12 @@ export interface StreamedPath {
 
 /**
  * Random inputs through the untrained reference network.
- * @param measure called with each part's name and its work, one after the other
+ * @param lap told what has just ended, and whether it is a part of scoring
  * @returns megabytes of the process, at most and before
  */
 export async function streamedPath(
   { rows, foldCount, alphas, linearAlgebra }: StreamedPath,
-  measure: (name: string, work: () => Promise<unknown>) => Promise<void>,
+  lap: (name: string, counts: boolean) => void,
 ): Promise<{ peakMb: number; idleMb: number }> {
   const network = networks[2]?.[1];
   if (network === undefined) throw new Error('no reference network');
@@ -39,19 +40,29 @@ export async function streamedPath(
     streamFeatures({ engine, network, weights, layers, inputs: own, withInputs: false });
   const megabytes = (): number => process.resourceUsage().maxRSS / 1024;
   const idleMb = megabytes();
+  const width = featureWidth(network, layers);
+  lap('inputs', false);
   const some = Math.min(rows, 20_000);
-  await measure(`features alone, ${some.toLocaleString('en')} rows, once`, async () => {
-    for await (const block of features({ rows: some, cols, data: inputs.data.subarray(0, some * cols) }))
-      if (block.rows === 0) throw new Error('empty block');
+  for await (const block of features({ rows: some, cols, data: inputs.data.subarray(0, some * cols) }))
+    if (block.rows === 0) throw new Error('empty block');
+  lap(`features of ${some.toLocaleString('en')} rows, and nothing else`, false);
+
+  const ends = new Map([
+    [rows, 'first pass: features and Grams'],
+    [rows + foldCount * pathRows(width, alphas.length), `path: ${foldCount} folds x ${alphas.length} alphas`],
+  ]);
+  await scoreFeatures({
+    stream: features,
+    width,
+    data: { inputs, target, folds, foldCount, task: 'regression' },
+    alphas,
+    linearAlgebra,
+    between(done) {
+      const name = ends.get(done);
+      if (name !== undefined) lap(name, true);
+      return Promise.resolve();
+    },
   });
-  await measure('two passes and the path', () =>
-    scoreFeatures({
-      stream: features,
-      width: featureWidth(network, layers),
-      data: { inputs, target, folds, foldCount, task: 'regression' },
-      alphas,
-      linearAlgebra,
-    }),
-  );
+  lap('second pass: features and held-out errors', true);
   return { peakMb: megabytes(), idleMb };
 }

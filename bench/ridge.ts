@@ -138,24 +138,26 @@ async function atScale(allRows: number, onnx: LinearAlgebra, python: string | un
     `${allRows.toLocaleString('en')} rows of ${width} features, ${foldCount} folds x ${alphas.length} alphas, no feature file.`,
     ['onnxruntime-node'],
   );
-  const results: [string, Timing][] = [];
-  const { peakMb, idleMb } = await streamedPath({ rows: allRows, foldCount, alphas, linearAlgebra: onnx }, async (name, work) => {
-    results.push([name, await timed(work)]);
-  });
-  const of = (...names: string[]): number =>
-    results.reduce((sum, [name, { seconds }]) => sum + (names.includes(name) ? seconds : 0), 0);
-  printTable(
-    ['part', 'seconds', 'core seconds'],
-    results.map(([name, { seconds, coreSeconds }]) => [name, figure(seconds), figure(coreSeconds)]),
-  );
-  const all = of('two passes and the path');
-  console.log(`${figure(allRows / all)} rows/s in all; ${figure(peakMb)} MB at the peak, ${figure(idleMb)} MB before`);
+  const all = { seconds: 0, coreSeconds: 0 };
+  let [started, before] = [performance.now(), process.cpuUsage()];
+  const lap = (name: string, counts: boolean): void => {
+    const { user, system } = process.cpuUsage(before);
+    const own = { seconds: (performance.now() - started) / 1e3, coreSeconds: (user + system) / 1e6 };
+    console.log(`${name}: ${figure(own.seconds)} s, ${figure(own.coreSeconds)} core seconds`);
+    if (counts) {
+      all.seconds += own.seconds;
+      all.coreSeconds += own.coreSeconds;
+    }
+    [started, before] = [performance.now(), process.cpuUsage()];
+  };
+  const { peakMb, idleMb } = await streamedPath({ rows: allRows, foldCount, alphas, linearAlgebra: onnx }, lap);
+  console.log(`all: ${figure(all.seconds)} s, ${figure(all.coreSeconds)} core seconds, ${figure(allRows / all.seconds)} rows/s`);
+  console.log(`${figure(peakMb)} MB at the peak, ${figure(idleMb)} MB before`);
   if (python === undefined) return;
   const theirs = extrapolated(python, allRows, width);
-  const own = results.find(([name]) => name === 'two passes and the path')?.[1];
   console.log(
     `GridSearchCV(Ridge), extrapolated: ${figure(theirs.seconds)} s, ${figure(theirs.coreSeconds)} core seconds; ` +
-      `${ratio(theirs.seconds / all)} ours, ${ratio(theirs.coreSeconds / (own?.coreSeconds ?? NaN))} in core seconds`,
+      `${ratio(theirs.seconds / all.seconds)} ours, ${ratio(theirs.coreSeconds / all.coreSeconds)} in core seconds`,
   );
 }
 

@@ -6,6 +6,7 @@ import { asNoisefoldError, NoisefoldError } from './base/errors.ts';
 import { configCommand } from './cli/config.ts';
 import type { CommonArguments } from './cli/context.ts';
 import { dataCommand } from './cli/data.ts';
+import { doctorCommand } from './cli/doctor.ts';
 import { exportCommand } from './cli/export.ts';
 import { featuresCommand } from './cli/features.ts';
 import { keysCommand } from './cli/keys.ts';
@@ -45,6 +46,7 @@ const commands = [
   logsCommand,
   ...controlCommands,
   fetchCommand,
+  doctorCommand,
 ] as readonly CommandModule<CommonArguments>[];
 const names = commands.map(({ command }) => String(command).split(' ')[0]);
 

@@ -34,9 +34,10 @@ const usage = `node deploy/tensorflow/install.mjs [OPTIONS]
                     it looks elsewhere if the environment variable NOISEFOLD_TENSORFLOW names the folder)
 `;
 
-const fail = (message) => {
+/** Something went wrong here: 1. Something is missing: 2. npm or pip did not get what was asked of them: 3. */
+const fail = (message, code = 1) => {
   console.error(message);
-  process.exit(1);
+  process.exit(code);
 };
 
 const text = { type: 'string' };
@@ -46,7 +47,7 @@ try {
     options: { cuda: { type: 'boolean', default: false }, python: text, into: text, help: { type: 'boolean' } },
   }).values;
 } catch (error) {
-  fail(`${error.message}\n\n${usage}`);
+  fail(`${error.message}\n\n${usage}`, 2);
 }
 if (options.help) {
   console.log(usage);
@@ -66,7 +67,8 @@ const output = (command, args) => {
 };
 const run = (command, args, settings = {}) => {
   const { status, error } = spawnSync(command, args, { stdio: 'inherit', ...settings });
-  if (status !== 0) fail(`failed: ${command} ${args.join(' ')}${error ? `: ${error.message}` : ''}`);
+  if (status !== 0)
+    fail(`failed: ${command} ${args.join(' ')}${error ? `: ${error.message}` : ''}`, command === 'g++' ? 1 : 3);
 };
 
 /** The folder of the TensorFlow that an interpreter would import, which need not be able to. */
@@ -98,7 +100,7 @@ function missing() {
 }
 
 const problems = missing();
-if (problems.length > 0) fail(['This needs:', ...problems.map((problem) => `- ${problem}`)].join('\n'));
+if (problems.length > 0) fail(['This needs:', ...problems.map((problem) => `- ${problem}`)].join('\n'), 2);
 
 /** What an installation was made of: if this has not changed, neither has the installation. */
 const tensorflow = options.python === undefined ? join(site, 'tensorflow') : realpathSync(tensorflowOf(options.python));
@@ -120,7 +122,7 @@ if (built !== undefined) {
 }
 
 if (existsSync(folder) && !existsSync(stamp) && readdirSync(folder).length > 0)
-  fail(`${folder} holds something else: it would be lost. Name an empty folder.`);
+  fail(`${folder} holds something else: it would be lost. Name an empty folder.`, 2);
 mkdirSync(folder, { recursive: true });
 // Whatever happens from here on, the folder is known as one that may be filled anew.
 writeFileSync(stamp, '');

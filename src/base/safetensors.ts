@@ -35,6 +35,21 @@ export function encodeSafetensors(
   tensors: Readonly<Record<string, SafeTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  const parts = safetensorsParts(tensors, metadata);
+  const file = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    file.set(part, at);
+    at += part.length;
+  }
+  return file;
+}
+
+/** The bytes of that file in parts, one after the other. Those of the tensors are the tensors' own memory, not copies. */
+export function safetensorsParts(
+  tensors: Readonly<Record<string, SafeTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): readonly Uint8Array[] {
   const entries = Object.entries(tensors).sort(
     ([nameA, a], [nameB, b]) => itemBytes[b.dtype] - itemBytes[a.dtype] || byText(nameA, nameB),
   );
@@ -48,16 +63,10 @@ export function encodeSafetensors(
   }
   const json = new TextEncoder().encode(canonicalJson(Object.fromEntries(header)));
   const headerBytes = Math.ceil(json.length / 8) * 8;
-  const file = new Uint8Array(8 + headerBytes + end);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  file.fill(0x20, 8, 8 + headerBytes);
-  file.set(json, 8);
-  let at = 8 + headerBytes;
-  for (const [, { data }] of entries) {
-    file.set(bytesOf(data), at);
-    at += data.byteLength;
-  }
-  return file;
+  const head = new Uint8Array(8 + headerBytes).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  head.set(json, 8);
+  return [head, ...entries.map(([, { data }]) => bytesOf(data))];
 }
 
 /**

@@ -8,9 +8,10 @@ import { thousands } from '../base/units.ts';
 import { checkTables, idleLevels } from '../config/columns.ts';
 import type { GivenConfig } from '../config/given.ts';
 import { parseGiven, resolvePaths } from '../config/parse.ts';
-import type { DataConfig, EngineName, SweepConfig } from '../config/types.ts';
+import type { DataConfig, DeviceName, EngineName, SweepConfig } from '../config/types.ts';
 import { type Prepared, prepareData } from '../dataset/prepare.ts';
 import { readTable } from '../dataset/read.ts';
+import { requireAverageable } from '../dataset/study-data.ts';
 import type { Table } from '../dataset/types.ts';
 import type { RowIds } from '../dataset/write.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -60,10 +61,15 @@ export const threadsOf = (threads: number | 'auto' | undefined): number =>
   threads === undefined || threads === 'auto' ? availableParallelism() : threads;
 
 /** The engine and the linear algebra of this process. Throws ENGINE_UNAVAILABLE. */
-export async function openMachine(name: EngineName, threads: number | 'auto' | undefined, log: Log): Promise<Machine> {
+export async function openMachine(
+  name: EngineName,
+  threads: number | 'auto' | undefined,
+  log: Log,
+  device: DeviceName = 'auto',
+): Promise<Machine> {
   const count = threadsOf(threads);
   return {
-    engine: await loadEngine(name, { threads: count }, log),
+    engine: await loadEngine(name, { threads: count, device }, log),
     linearAlgebra: await openLinearAlgebra(count, log),
     threads: count,
   };
@@ -116,6 +122,7 @@ export async function loadData(config: SweepConfig, given: GivenConfig, log: Log
     seed: config.seed,
     protocol: config.protocol,
   });
+  requireAverageable(prepared, config.features);
   const { data, trainRows, testRows, warnings } = prepared;
   const categorical = data.layout.sources.filter(({ kind }) => kind === 'categorical');
   for (const warning of [...warnings, ...idleLevels(config.noise, categorical)]) log.log('warn', warning);

@@ -106,7 +106,7 @@ async function writeAll(options: FinishOptions): Promise<void> {
   if (best === undefined || trial === undefined)
     throw new NoisefoldError('INTERNAL', 'a study without a trained trial cannot be finished');
   const log = { log: (_level: string, message: string): void => note(message) };
-  const { engine, linearAlgebra } = await openMachine(config.workers.engine, 'auto', log);
+  const { engine, linearAlgebra } = await openMachine(config.workers.engine, 'auto', log, config.workers.device);
 
   const outcomes = outcomesOf(tasks, prepared.data.task);
   const sourceOf = async (id: string): Promise<Omit<FeatureSource, 'combine'> | undefined> => {

@@ -69,7 +69,8 @@ export const importCommand: CommandModule<CommonArguments, ImportArguments> = {
     const weights = readStateDict(bytes, network, file);
     await makeOutputFolder(out);
 
-    const machine = await openMachine(args.engine ?? config.workers.engine, args.threads ?? config.workers.threads, log);
+    const { workers } = config;
+    const machine = await openMachine(args.engine ?? workers.engine, args.threads ?? workers.threads, log, workers.device);
     const { engine, linearAlgebra } = machine;
     const source: FeatureSource = { engine, features: trial.features, combine: 'concatenate', members: [{ network, weights }] };
     const { alphas } = config.ridge;

@@ -1,6 +1,6 @@
 /** The workers of a sweep: processes of this machine that are started again when they die: nobody should have to sit beside a sweep. */
 import type { Log } from '../base/ports.ts';
-import type { EngineName } from '../config/types.ts';
+import type { DeviceName, EngineName } from '../config/types.ts';
 import { startWorkerProcesses } from './worker-processes.ts';
 
 export interface LocalWorkersOptions {
@@ -8,6 +8,7 @@ export interface LocalWorkersOptions {
   /** Where the coordinator listens. */
   readonly connect: string;
   readonly engine: EngineName;
+  readonly device: DeviceName;
   readonly threads: number;
   /** The study's log file; workers append to it. */
   readonly logFile: string;
@@ -33,14 +34,25 @@ const restartMs = 500;
 const drainMs = 30_000;
 
 export function startLocalWorkers(options: LocalWorkersOptions): LocalWorkers {
-  const { connect, engine, threads, logFile, log } = options;
+  const { connect, engine, device, threads, logFile, log } = options;
   let retired = false;
   const exhausted = new Set<string>();
   const processes = startWorkerProcesses({
     workers: Array.from({ length: options.count }, (_, i) => {
       const name = `local-${i + 1}`;
-      const args = ['--connect', connect, '--name', name, '--engine', engine, '--threads', String(threads), '--log', logFile];
-      return { name, args };
+      const shared = [
+        '--connect',
+        connect,
+        '--engine',
+        engine,
+        '--device',
+        device,
+        '--threads',
+        String(threads),
+        '--log',
+        logFile,
+      ];
+      return { name, args: ['--name', name, ...shared] };
     }),
     again(name, ended) {
       if (ended.restarts < restarts) return restartMs;

@@ -102,6 +102,7 @@ export async function runStudy(options: RunStudyOptions): Promise<EndedStudy> {
     ...options.workers,
     connect: transport.address,
     engine: config.workers.engine,
+    device: config.workers.device,
     logFile: paths.log,
     log,
     onLost: (name) => coordinator.lost(name),

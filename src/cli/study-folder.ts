@@ -4,14 +4,17 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
 import { sha256 } from '../base/hash.ts';
 import { canonicalJson } from '../base/json.ts';
+import { mayGoOn } from '../config/engine.ts';
 import { configHash } from '../config/parse.ts';
-import type { SweepConfig } from '../config/types.ts';
+import type { EngineName, SweepConfig } from '../config/types.ts';
+import { NoisefoldError } from '../base/errors.ts';
 import { differenceOf } from '../coordinator/submit.ts';
 import type { Prepared } from '../dataset/prepare.ts';
 import { dataArtifacts, dataHash, planData } from '../dataset/study-data.ts';
 import { encodePrepared } from '../dataset/serialise.ts';
 import { planStudy } from '../plan/plan.ts';
 import type { Plan } from '../plan/types.ts';
+import type { TaskState } from '../scheduler/types.ts';
 import { openStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { makeOutputFolder } from './output-folder.ts';
@@ -83,6 +86,18 @@ export function studyContents(config: SweepConfig, prepared: Prepared): StudyCon
   };
 }
 
+/** The engine of a study is that of its first result. Throws CONFIG_CHANGED where another one is asked for. */
+export function requireSameEngine(asked: EngineName, tasks: readonly Pick<TaskState, 'result'>[], folder: string): void {
+  const ran = [
+    ...new Set(tasks.flatMap(({ result }) => (result === undefined || result.engine === 'none' ? [] : [result.engine]))),
+  ];
+  if (mayGoOn(asked, ran)) return;
+  throw new NoisefoldError('CONFIG_CHANGED', `the study has results of the engine ${ran.join(' and ')}, not of ${asked}`, {
+    where: shown(folder),
+    hint: `Go on with --engine ${ran[0] ?? asked}, or give the new study another name (study: in the configuration).`,
+  });
+}
+
 /**
  * Opens the study in its folder, or makes it; one that is there may be given more trials. Throws CONFIG_CHANGED when the folder holds another
  * study of that name, STORE_LOCKED, OUTPUT_NOT_WRITABLE, DISK_FULL.
@@ -99,6 +114,7 @@ export async function openStudy(paths: StudyPaths, config: SweepConfig, prepared
     const hint = `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`;
     const difference = known && differenceOf(known, config, hashes, shown(paths.folder), hint);
     if (difference !== undefined) throw difference;
+    requireSameEngine(config.workers.engine, store.tasks(), paths.folder);
     for (const [hash, bytes] of blobs) if (!(await artifacts.has(hash))) await artifacts.put(bytes());
     const row = { name: config.study, config: canonicalJson(config), ...hashes, ...contents, version };
     if (known === undefined) store.create({ ...row, status: 'running', createdMs: nowMs }, plan);

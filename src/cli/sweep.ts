@@ -202,6 +202,7 @@ const workersOf = (config: WorkersConfig, { workers, threads, engine }: SweepArg
   count: workers ?? config.count,
   threads: threads ?? config.threads,
   engine: engine ?? config.engine,
+  device: config.device,
 });
 
 /** How many workers, with how many threads: one a core unless there is less to do, and together no more threads than cores. */

@@ -64,7 +64,8 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
     const trial = fixTrial(config, {}, data.layout);
     const folder = args.out ?? join(config.output, `${config.study}-train`);
     const run = await openRun(folder, { config, trial, data: dataHash(prepared) });
-    const machine = await openMachine(args.engine ?? config.workers.engine, args.threads ?? config.workers.threads, log);
+    const { workers } = config;
+    const machine = await openMachine(args.engine ?? workers.engine, args.threads ?? workers.threads, log, workers.device);
     const { engine, linearAlgebra } = machine;
     log.log('info', `Engine ${engine.name}, ${machine.threads} ${machine.threads === 1 ? 'thread' : 'threads'}`);
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandModule } from 'yargs';
 import { fileArtifacts } from '../artifacts/files.ts';
 import { errorCodes, NoisefoldError, type ErrorCode } from '../base/errors.ts';
-import { engineNames, type EngineName } from '../config/types.ts';
+import { type DeviceName, deviceNames, engineNames, type EngineName } from '../config/types.ts';
 import { seesFolder, sharedBlobs } from '../worker/blobs.ts';
 import { cachedBlobs } from '../worker/cache.ts';
 import {
@@ -39,12 +39,16 @@ interface WorkerArguments {
   slot: string | undefined;
   name: string | undefined;
   engine: EngineName;
+  device: DeviceName;
   threads: number;
   cache: string;
   cacheSize: number;
   idleExit: number | undefined;
   log: string | undefined;
 }
+
+/** The default of --device. */
+const autoDevice: DeviceName = 'auto';
 
 export const workerCommand: CommandModule<object, WorkerArguments> = {
   command: 'worker',
@@ -75,6 +79,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
           'What the worker is called in displays and logs; with --devices the first part of it (default: the host’s name)',
       })
       .option('engine', { choices: engineNames, default: 'auto', describe: 'What runs the training steps' })
+      .option('device', { choices: deviceNames, default: autoDevice, describe: 'Where the onnx engine computes' })
       .option('threads', { type: 'number', coerce: atLeastOne('--threads'), default: 1, describe: 'Engine threads a worker' })
       .option('cache', {
         type: 'string',
@@ -107,7 +112,7 @@ async function runDevices(args: WorkerArguments, list: string): Promise<void> {
   peerSecurity(args.key, args.insecure);
   const log = openLog(args, args.name ?? hostname());
   log.log('info', 'one worker a device', { devices: devices.map(deviceName) });
-  const options = ['connect', 'engine', 'threads', 'cache', 'key', 'log'] as const;
+  const options = ['connect', 'engine', 'device', 'threads', 'cache', 'key', 'log'] as const;
   const given = options.flatMap((option) => (args[option] === undefined ? [] : [`--${option}`, String(args[option])]));
   const code = await superviseDevices({
     devices,
@@ -143,6 +148,7 @@ async function runWorker(args: WorkerArguments): Promise<void> {
     idleExitMs: args.idleExit === undefined ? undefined : args.idleExit * 1000,
     launcher: processLauncher({
       engine: args.engine,
+      device: args.device,
       threads: args.threads,
       environment: args.slot === undefined ? {} : deviceEnvironment(device),
       ...(gate === undefined ? {} : { released: () => gate.released() }),

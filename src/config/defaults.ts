@@ -38,7 +38,7 @@ export const defaults = {
     learningCurve: { labels: [200, 1_000, 4_000], draws: 5 },
   },
   search: { sampler: 'sobol', trials: 12 },
-  workers: { count: 'auto', threads: 'auto', engine: 'auto' },
+  workers: { count: 'auto', threads: 'auto', engine: 'auto', device: 'auto' },
   checkpoints: { keep: 'all' },
 } as const satisfies {
   noise: NoiseSpace;

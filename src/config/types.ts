@@ -9,6 +9,10 @@ export type SamplerName = (typeof samplerNames)[number];
 export const engineNames = ['auto', 'onnx', 'tensorflow', 'tensorflow-eager', 'wasm', 'cpu'] as const;
 export type EngineName = (typeof engineNames)[number];
 
+/** Where the onnx engine computes. */
+export const deviceNames = ['auto', 'cpu', 'webgpu', 'cuda'] as const;
+export type DeviceName = (typeof deviceNames)[number];
+
 /** What one autoencoder is trained on; see docs/protocols.md. */
 export const protocolNames = ['transductive', 'inductive'] as const;
 export type Protocol = (typeof protocolNames)[number];
@@ -153,6 +157,7 @@ export interface WorkersConfig {
   /** Engine threads a worker; `auto`: so that workers x threads = cores. */
   readonly threads: number | 'auto';
   readonly engine: EngineName;
+  readonly device: DeviceName;
 }
 
 export interface CheckpointsConfig {

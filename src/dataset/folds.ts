@@ -8,7 +8,7 @@ import { canonicalJson } from '../base/json.ts';
 import { rowsOf, zeros32, type Matrix32 } from '../base/matrix.ts';
 import { encodeSafetensors } from '../base/safetensors.ts';
 import { layoutOf, refitPreprocessor, transformInto, type Preprocessor } from './encode.ts';
-import { encodePrepared } from './serialise.ts';
+import { preparedHash } from './serialise.ts';
 import { trainingRows } from './split.ts';
 import { tableRows } from './table.ts';
 import type { PreparedData, Table } from './types.ts';
@@ -68,7 +68,7 @@ export function prepareFolds(
     // What held-out rows have and training rows have not is what the protocol is about: no warning.
     const { inputs } = encodeTables(preprocessor, tables);
     const data = { layout: layoutOf(preprocessor), inputs, target, task, folds, foldCount, heldOut };
-    return { data: { hash: sha256(encodePrepared(data)), ...data }, preprocessor, trainRows: rows.length };
+    return { data: { hash: preparedHash(data), ...data }, preprocessor, trainRows: rows.length };
   });
   return { folds: prepared, warnings };
 }

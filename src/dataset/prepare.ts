@@ -1,10 +1,9 @@
 /** From tables to what a study works on: roles, encoding, target, folds, and everything that a user should be told about them. */
 import { NoisefoldError } from '../base/errors.ts';
-import { sha256 } from '../base/hash.ts';
 import type { DataConfig, FoldsConfig, Protocol, TargetConfig } from '../config/types.ts';
 import { fitPreprocessor, layoutOf, type Preprocessor } from './encode.ts';
 import { encodeTables, prepareFolds, type PreparedFold } from './folds.ts';
-import { encodePrepared } from './serialise.ts';
+import { preparedHash } from './serialise.ts';
 import { assignFolds } from './split.ts';
 import { columnNamed, configuredColumn, numbersOf, tableRows, textsOf, whereRow } from './table.ts';
 import { targetOf } from './target.ts';
@@ -71,7 +70,7 @@ export function prepareData(
   const prepared = inductive ? prepareFolds(both, preprocessor, content, config.data.rareBelow) : undefined;
   if (prepared !== undefined) warnings.push(...prepared.warnings);
   return {
-    data: { hash: sha256(encodePrepared(content)), ...content },
+    data: { hash: preparedHash(content), ...content },
     ...(prepared === undefined ? {} : { folds: prepared.folds }),
     preprocessor,
     warnings,

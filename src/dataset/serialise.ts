@@ -1,16 +1,21 @@
 /** A prepared data set as one safetensors file. Its hash is the SHA-256 of that file, so that it is also its address as an artifact. */
 import { NoisefoldError } from '../base/errors.ts';
-import { sha256 } from '../base/hash.ts';
+import { sha256, sha256OfParts } from '../base/hash.ts';
 import { canonicalJson } from '../base/json.ts';
-import { decodeSafetensors, encodeSafetensors } from '../base/safetensors.ts';
+import { decodeSafetensors, encodeSafetensors, safetensorsParts } from '../base/safetensors.ts';
 import type { EncodedLayout, PreparedData } from './types.ts';
 
 const format = 'noisefold.prepared/1';
 
 /** The file's bytes: the same for the same data. `hash` does not go in: it is the SHA-256 of what comes out. */
-export function encodePrepared(data: Omit<PreparedData, 'hash'>): Uint8Array<ArrayBuffer> {
+export const encodePrepared = (data: Omit<PreparedData, 'hash'>): Uint8Array<ArrayBuffer> => encodeSafetensors(...contents(data));
+
+/** The SHA-256 of the file, without a second copy of the data in memory. */
+export const preparedHash = (data: Omit<PreparedData, 'hash'>): string => sha256OfParts(safetensorsParts(...contents(data)));
+
+function contents(data: Omit<PreparedData, 'hash'>): Parameters<typeof encodeSafetensors> {
   const { inputs, target, folds } = data;
-  return encodeSafetensors(
+  return [
     {
       inputs: { dtype: 'F32', shape: [inputs.rows, inputs.cols], data: inputs.data },
       target: { dtype: 'F64', shape: [target.length], data: target },
@@ -23,7 +28,7 @@ export function encodePrepared(data: Omit<PreparedData, 'hash'>): Uint8Array<Arr
       foldCount: String(data.foldCount),
       ...(data.heldOut === undefined ? {} : { heldOut: String(data.heldOut) }),
     },
-  );
+  ];
 }
 
 /**

@@ -2,6 +2,7 @@
 import { NoisefoldError } from '../base/errors.ts';
 import { sha256 } from '../base/hash.ts';
 import type { Matrix32 } from '../base/matrix.ts';
+import type { StudyFeaturesConfig } from '../config/types.ts';
 import { type PreparedFold, splitManifest } from './folds.ts';
 import type { Prepared } from './prepare.ts';
 import { encodePrepared } from './serialise.ts';
@@ -21,6 +22,19 @@ export function dataFor({ data, folds }: StudyData, fold: number | 'all'): Prepa
   const found = fold === 'all' ? (folds === undefined ? data : undefined) : folds?.[fold]?.data;
   if (found === undefined) throw new NoisefoldError('INTERNAL', `the study has no data for fold ${fold}`);
   return found;
+}
+
+/**
+ * Throws MODEL_SHAPE where the folds' encoded inputs are part of features that are to be averaged, but are not the same columns: before
+ * anything is trained, not after.
+ */
+export function requireAverageable(study: StudyData, { folds, inputs }: Pick<StudyFeaturesConfig, 'folds' | 'inputs'>): void {
+  const widths = encodings(study).map(({ data }) => data.inputs.cols);
+  if (folds !== 'average' || !inputs || widths.every((width) => width === widths[0])) return;
+  throw new NoisefoldError('MODEL_SHAPE', `the folds have ${widths.join(', ')} encoded inputs, which cannot be averaged`, {
+    where: 'features.folds',
+    hint: 'A level or a column varies in the training rows of some folds only: use features.folds: concatenate, or features.inputs: false.',
+  });
 }
 
 /** What planStudy needs. */

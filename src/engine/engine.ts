@@ -2,7 +2,7 @@
  * The port that runs training steps. An engine knows nothing of epochs, noise, files or processes: it is given batches and gives back losses.
  * Adapters: onnx/ and tensorflow/ (one compiled graph a step), eager/ (tfjs op by op, on any of its backends; the obvious oracle).
  */
-import type { EngineName } from '../config/types.ts';
+import type { DeviceName, EngineName } from '../config/types.ts';
 import type { NetworkSpec } from '../model/types.ts';
 
 /** Weights and Adam moments as flat vectors in the layout of model/parameters.ts, and how many steps made them. */
@@ -51,6 +51,8 @@ export interface EngineCapabilities {
 export interface EngineOptions {
   /** Threads inside one operation; >= 1. */
   readonly threads: number;
+  /** Where the onnx engine computes; cpu if not given. */
+  readonly device?: DeviceName | undefined;
 }
 
 export interface Engine {

@@ -1,6 +1,7 @@
 /** Engines by name. Each is imported when it is asked for, so that a command that trains nothing loads none. */
 import { NoisefoldError } from '../base/errors.ts';
 import { silentLog, type Log } from '../base/ports.ts';
+import { autoEngines } from '../config/engine.ts';
 import type { EngineName } from '../config/types.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 
@@ -8,19 +9,19 @@ type Load = (options: EngineOptions) => Promise<Engine>;
 type Loaders = Readonly<Record<Engine['name'], Load>>;
 
 const loaders: Loaders = {
-  onnx: async (options) => (await import('./onnx/engine.ts')).onnxEngine(options),
+  onnx: async (options) => (await import('./onnx/open.ts')).openOnnxEngine(options),
   tensorflow: async (options) => (await import('./tensorflow/engine.ts')).tensorflowEngine(options),
   'tensorflow-eager': async (options) => (await import('./tensorflow/engine.ts')).tensorflowEagerEngine(options),
   wasm: async () => (await import('./eager/wasm.ts')).wasmEngine(),
   cpu: async () => (await import('./eager/engine.ts')).cpuEngine(),
 };
 
-/** What `auto` tries, fastest first, and what is said of those that stand in. */
-const preferred: readonly (readonly [name: Engine['name'], slower: string])[] = [
-  ['onnx', ''],
-  ['wasm', 'about forty times slower'],
-  ['cpu', 'hundreds of times slower'],
-];
+/** What is said of those that stand in for the first. */
+const slower: Readonly<Record<(typeof autoEngines)[number], string>> = {
+  onnx: '',
+  wasm: 'about ten times slower',
+  cpu: 'a hundred times slower',
+};
 
 const hints: Partial<Record<Engine['name'], string>> = {
   onnx: `onnxruntime-node has no build for ${process.platform} ${process.arch}, or its files are missing: run npm ci again, or ask for the engine wasm.`,
@@ -46,11 +47,14 @@ export async function loadEngine(
     }
   };
   if (name !== 'auto') return load(name);
+  // Who names a GPU does not want the CPU without being told.
+  if (options.device === 'webgpu' || options.device === 'cuda') return load('onnx');
   let problem: NoisefoldError | undefined;
-  for (const [candidate, slower] of preferred) {
+  for (const candidate of autoEngines) {
     try {
       const engine = await load(candidate);
-      if (problem !== undefined) log.log('warn', `${problem.message}; training with the ${candidate} engine, which is ${slower}`);
+      if (problem !== undefined)
+        log.log('warn', `${problem.message}; training with the ${candidate} engine, which is ${slower[candidate]}`);
       return engine;
     } catch (error) {
       if (!(error instanceof NoisefoldError) || error.code !== 'ENGINE_UNAVAILABLE') throw error;

@@ -59,7 +59,7 @@ function protocol({ protocol: name, data, target, folds, seed, engines, noisefol
   const inputs = `${thousands(data.columns)} columns, encoded as ${thousands(data.inputs)} inputs`;
   const how = {
     transductive: `One autoencoder a trial, trained on the inputs of all rows${unlabelled > 0 ? ', labelled or not' : ''}; it never saw a target. Ridge was then fitted on its features and scored on rows that the ridge did not see. So the scores say what the features are worth for rows that were there when the autoencoder was trained; for rows that come later, expect a little less.`,
-    inductive: `One autoencoder a trial and fold: encoding, autoencoder and ridge were all fitted on the fold's training rows only, so the scores are what to expect on rows that come later.${unlabelled > 0 ? ' Rows without a target had no part in any of it.' : ''} The model in best/ puts the features of all ${folds.count} autoencoders together.`,
+    inductive: `One autoencoder a trial and fold: encoding, autoencoder and ridge were all fitted on the fold's training rows only, so the scores are what one autoencoder is worth on rows that come later.${unlabelled > 0 ? ' Rows without a target had no part in any of it.' : ''} The model in best/ puts the features of all ${folds.count} autoencoders together.`,
   }[name];
   return [
     '## Protocol',

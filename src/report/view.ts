@@ -3,7 +3,7 @@
  * dashboard show the same view.
  */
 import type { Plan, Trial, TrialKind } from '../plan/types.ts';
-import { outcomeOf } from '../rank/aggregate.ts';
+import { failureMessage, outcomeOf } from '../rank/aggregate.ts';
 import { isHeld } from '../scheduler/transitions.ts';
 import { trialStatus } from '../scheduler/trials.ts';
 import type { State, StudyState, StudyStatus, TaskState, TrialStatus, WorkerState, WorkerStatus } from '../scheduler/types.ts';
@@ -31,6 +31,7 @@ export interface TrialRow {
 
 export interface WorkerRow {
   readonly name: string;
+  /** `trial-0001`, or `trial-0001/2` for its task of fold 2. */
   readonly trial: string | undefined;
   readonly phase: 'idle' | 'quarantined' | 'probing' | 'leaving' | TaskProgress['phase'];
   /** The epoch that runs, from 1, and their number; while training only. */
@@ -134,7 +135,10 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], names: ReadonlyMap<
     worker: held?.worker === undefined ? undefined : (names.get(held.worker) ?? held.worker),
     score: status === 'done' ? scoreOf(tasks, metric) : undefined,
     seconds: status === 'done' ? results.reduce((sum, { seconds }) => sum + seconds, 0) : undefined,
-    error: failed?.error && { code: failed.error.code, message: failed.error.message },
+    error: failed?.error && {
+      code: failed.error.code,
+      message: failureMessage({ fold: failed.task.fold, ...failed.error }),
+    },
   };
 }
 
@@ -183,7 +187,7 @@ function workerRow({ name, status }: WorkerState, held: TaskState | undefined, s
   const training = phase === 'training' ? progress : undefined;
   return {
     name,
-    trial: held?.task.trial,
+    trial: held && (held.task.fold === 'all' ? held.task.trial : `${held.task.trial}/${held.task.fold}`),
     phase,
     epoch: training && Math.min(training.epoch + 1, training.epochs),
     epochs: training?.epochs,

@@ -1,10 +1,11 @@
 /** What a worker and the process of its task or canary say to each other, over the channel that fork() opens. Both ends are of one build. */
-import type { EngineName } from '../config/types.ts';
+import type { DeviceName, EngineName } from '../config/types.ts';
 import type { TaskFailure } from '../scheduler/types.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../train/types.ts';
 
 interface OnEngine {
   readonly engine: EngineName;
+  readonly device: DeviceName;
   readonly threads: number;
 }
 

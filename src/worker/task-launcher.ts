@@ -1,13 +1,14 @@
 /** Starts each task, and each canary, in a process of its own: it may block, crash or hold a GPU's memory, and a kill takes all of that back. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { EngineName } from '../config/types.ts';
+import type { DeviceName, EngineName } from '../config/types.ts';
 import type { TaskEnd } from './session-types.ts';
 import type { FromTask, ToTask } from './task-channel.ts';
 import type { Launcher } from './worker.ts';
 
 export interface LauncherOptions {
   readonly engine: EngineName;
+  readonly device: DeviceName;
   readonly threads: number;
   /** What the process sees besides the worker's own environment: its device, and what its engine wants. */
   readonly environment?: Readonly<Record<string, string>>;
@@ -26,7 +27,7 @@ const taskScript = new URL(import.meta.url.endsWith('.ts') ? './task-process.ts'
 const groupSignals: readonly (NodeJS.Signals | null)[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 export function processLauncher(options: LauncherOptions): Launcher {
-  const { engine, threads, environment = {}, released = () => Promise.resolve(), script = taskScript } = options;
+  const { engine, device, threads, environment = {}, released = () => Promise.resolve(), script = taskScript } = options;
 
   /** Reports its end once, when the process is gone and its device is free, so that the next task finds the memory that it had. */
   function start(first: ToTask, hear: (message: FromTask) => void, onEnd: (crash: Crash) => void): ChildProcess {
@@ -65,7 +66,7 @@ export function processLauncher(options: LauncherOptions): Launcher {
         else if (message.type === 'failed') said = { failure: message.failure };
         else if (message.type === 'stopped') said = 'stopped';
       };
-      const child = start({ type: 'run', spec, artifacts, engine, threads }, hear, ({ message, signal }) => {
+      const child = start({ type: 'run', spec, artifacts, engine, device, threads }, hear, ({ message, signal }) => {
         if (said !== undefined) reports.onEnd(said);
         else if (groupSignals.includes(signal)) reports.onEnd('stopped');
         else reports.onEnd({ failure: { code: 'TASK_CRASHED', message, retryable: true } });
@@ -75,7 +76,7 @@ export function processLauncher(options: LauncherOptions): Launcher {
     probe(onEnd) {
       let said: Extract<FromTask, { type: 'probed' }> | undefined;
       const hear = (message: FromTask): void => void (said = message.type === 'probed' ? message : said);
-      const child = start({ type: 'probe', engine, threads }, hear, ({ message }) =>
+      const child = start({ type: 'probe', engine, device, threads }, hear, ({ message }) =>
         onEnd(said === undefined ? `TASK_CRASHED: ${message}` : said.reason),
       );
       return { interrupt: () => {}, kill: () => child.kill('SIGKILL') };

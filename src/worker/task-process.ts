@@ -27,13 +27,19 @@ const say = (message: FromTask): Promise<void> =>
     else process.send(message, undefined, {}, () => resolve());
   });
 
-async function run({ spec, artifacts: folder, engine: name, threads }: Extract<ToTask, { type: 'run' }>): Promise<FromTask> {
+async function run({
+  spec,
+  artifacts: folder,
+  engine: name,
+  device,
+  threads,
+}: Extract<ToTask, { type: 'run' }>): Promise<FromTask> {
   try {
     const artifacts = fileArtifacts(folder);
     const data = decodePrepared(await artifacts.get(spec.data));
     const outcome = await runTask(spec, {
       data,
-      engine: await loadEngine(name, { threads }),
+      engine: await loadEngine(name, { threads, device }),
       linearAlgebra: onnxLinearAlgebra({ threads }),
       artifacts,
       clock: { now: Date.now },
@@ -54,11 +60,11 @@ async function run({ spec, artifacts: folder, engine: name, threads }: Extract<T
 }
 
 /** The canary: the engine's self-test on this device. */
-async function probe({ engine, threads }: Extract<ToTask, { type: 'probe' }>): Promise<FromTask> {
+async function probe({ engine, device, threads }: Extract<ToTask, { type: 'probe' }>): Promise<FromTask> {
   try {
     // A task has no use for it.
     const { selfTest } = await import('../train/self-test.ts');
-    const outcome = await selfTest(await loadEngine(engine, { threads }));
+    const outcome = await selfTest(await loadEngine(engine, { threads, device }));
     return { type: 'probed', reason: outcome.ok ? undefined : outcome.reason };
   } catch (thrown) {
     const error = asNoisefoldError(thrown);

@@ -249,6 +249,21 @@ describe('report.md', () => {
     assert.ok(page.includes(`--target 'it'\\''s $5'`));
   });
 
+  it('says in a sentence what the protocol means, and promises the score from best/ only where it comes out again', () => {
+    const [seen, later] = [reportMarkdown(report()), reportMarkdown(report({ protocol: 'inductive' }))];
+    assert.match(
+      seen,
+      /Protocol: \*\*transductive\*\*\. One autoencoder a trial, trained on the inputs of all rows, labelled or not/,
+    );
+    assert.match(later, /Protocol: \*\*inductive\*\*\. One autoencoder a trial and fold: .* the fold's training rows only/);
+    assert.match(later, /Rows without a target had no part in any of it\./);
+    assert.match(later, /rows that fold 0 held out: its autoencoder has seen neither/);
+    assert.deepEqual(
+      [seen, later].map((page) => page.includes('npx noisefold ridge')),
+      [true, false],
+    );
+  });
+
   it('says how the rows were split', () => {
     const said = (folds: StudyReport['folds']): string => reportMarkdown(report({ folds }));
     assert.match(said({ count: 5, kind: 'plain' }), /5-fold cross-validation: each fold is a run of consecutive rows\./);

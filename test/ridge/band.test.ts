@@ -133,6 +133,9 @@ describe('one reduction to band form for all alphas', () => {
     await solveByBand(gram, new Float64Array(n), [1], referenceLinearAlgebra, (share) =>
       Promise.resolve(void shares.push(share)),
     );
-    assert.ok(shares.length === 2 && shares[0]! > 0.5 && shares[1]! > shares[0]! && shares[1]! < 1, String(shares));
+    assert.ok(
+      shares.length === 3 && 0 < shares[0]! && shares[0]! < shares[1]! && shares[1]! < 1 && shares[2] === 1,
+      String(shares),
+    );
   });
 });

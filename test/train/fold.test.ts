@@ -6,7 +6,7 @@ import { decodeCheckpoint } from '../../src/checkpoint/format.ts';
 import { trainingHash } from '../../src/dataset/folds.ts';
 import { prepareData, type Prepared } from '../../src/dataset/prepare.ts';
 import { decodePrepared, encodePrepared } from '../../src/dataset/serialise.ts';
-import { dataFor, dataHash, planData } from '../../src/dataset/study-data.ts';
+import { dataFor, dataHash, planData, requireAverageable } from '../../src/dataset/study-data.ts';
 import { trainingRows } from '../../src/dataset/split.ts';
 import { tasksOf } from '../../src/plan/plan.ts';
 import { referenceLinearAlgebra } from '../../src/ridge/reference.ts';
@@ -189,6 +189,10 @@ describe('the data of an inductive study', () => {
       rare.folds?.map(({ preprocessor }) => preprocessor.columns.length),
       [3, 2, 3, 3],
     );
+    assert.throws(() => requireAverageable(rare, { folds: 'average', inputs: true }), { code: 'MODEL_SHAPE' });
+    requireAverageable(rare, { folds: 'average', inputs: false });
+    requireAverageable(rare, { folds: 'concatenate', inputs: true });
+    requireAverageable(plain, { folds: 'average', inputs: true });
     assert.match(rare.warnings.join('\n'), /"depth" does not vary in the training rows of fold 1/);
     assert.deepEqual(rare.folds[1]?.preprocessor.ignored.includes('depth'), true);
   });

@@ -5,7 +5,7 @@ import { crashMessage, processLauncher, type LauncherOptions } from '../../src/w
 import type { Launched } from '../../src/worker/worker.ts';
 import { specOf } from './fixtures.ts';
 
-const options: LauncherOptions = { engine: 'cpu', threads: 1, script: new URL('./child.ts', import.meta.url) };
+const options: LauncherOptions = { engine: 'cpu', device: 'auto', threads: 1, script: new URL('./child.ts', import.meta.url) };
 
 interface Running {
   readonly task: Launched;
@@ -82,7 +82,7 @@ describe('the launcher of tasks', { concurrency: 3 }, () => {
   });
 
   it('finds nothing wrong with this machine', async () => {
-    const reason = await new Promise((resolve) => processLauncher({ engine: 'onnx', threads: 1 }).probe(resolve));
+    const reason = await new Promise((resolve) => processLauncher({ engine: 'onnx', device: 'auto', threads: 1 }).probe(resolve));
     assert.equal(reason, undefined);
   });
 

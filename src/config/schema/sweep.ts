@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { defaults } from '../defaults.ts';
-import { engineNames, foldFeatures, foldKinds, protocolNames, samplerNames, type SweepConfig } from '../types.ts';
+import { deviceNames, engineNames, foldFeatures, foldKinds, protocolNames, samplerNames, type SweepConfig } from '../types.ts';
 import { ascending, once, text } from './common.ts';
 import { data } from './data.ts';
 import { model, noise, training } from './training.ts';
@@ -103,7 +103,15 @@ const workers = z.strictObject({
   engine: z
     .enum(engineNames)
     .default(defaults.workers.engine)
-    .describe('What runs the training steps; `auto`: the fastest that works here.'),
+    .describe(
+      'What runs the training steps. `auto`: onnx, else wasm, else cpu; the tensorflow engines are installed by deploy/tensorflow/install.mjs. A study keeps the engine of its first result.',
+    ),
+  device: z
+    .enum(deviceNames)
+    .default(defaults.workers.device)
+    .describe(
+      'Where the onnx engine computes; `auto`: an NVIDIA GPU that its CUDA or WebGPU provider reaches, else the CPU. Only on a CPU does a resumed run end in the same bytes. `noisefold doctor` lists what is there.',
+    ),
 });
 
 const checkpoints = z.strictObject({

@@ -4,20 +4,16 @@
  *
  * Calls block the thread for the whole step, as ONNX Runtime's do: sessions belong in a process that keeps no promises.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { featureWidth, inputWidth, parameterCount } from '../../model/parameters.ts';
 import { stepRates } from '../../model/step.ts';
-import { failure, lifetime, soon, valuesOf, withBackend } from '../backend.ts';
+import { valuesOf } from '../backend.ts';
 import { checkLength, checkState } from '../check.ts';
 import { eagerEngine } from '../eager/engine.ts';
 import type { Engine, EngineOptions, FeatureSession, TrainingSession } from '../engine.ts';
 import { featureGraph, trainingGraph } from '../trace/programs.ts';
-import { backend, loadLibrary, type Library, type SavedModel } from './library.ts';
-import { lower, type Program } from './lower.ts';
-import { servingTag } from './protobuf.ts';
+import { backend, loadLibrary } from './library.ts';
+import { openModel } from './model.ts';
 
 /**
  * The compiled engine. With XLA, which is on where there is a GPU, resuming is not promised to end in the same bytes: repeated runs on a CPU
@@ -34,7 +30,7 @@ export function tensorflowEngine({ threads }: EngineOptions): Engine {
       const count = parameterCount(network);
       const columns = inputWidth(network);
       checkState(from, count);
-      const model = await open(library, ['step'], {
+      const model = await openModel(library, {
         variables: { weights: [count], firstMoment: [count], secondMoment: [count] },
         functions: {
           step: {
@@ -86,7 +82,7 @@ export function tensorflowEngine({ threads }: EngineOptions): Engine {
       const count = parameterCount(network);
       const columns = inputWidth(network);
       checkLength('the weight vector', weights, count);
-      const model = await open(library, ['features'], {
+      const model = await openModel(library, {
         variables: { weights: [count] },
         functions: { features: { graph: featureGraph(network, layers, batchSize) } },
       });
@@ -120,38 +116,3 @@ export function tensorflowEagerEngine({ threads }: EngineOptions): Engine {
 
 const vectors = (values: Readonly<Record<string, Float32Array>>): tf.NamedTensorMap =>
   Object.fromEntries(Object.entries(values).map(([name, vector]) => [name, tf.tensor1d(vector)]));
-
-interface Model {
-  /** Runs a signature; operands and results live as long as the call. */
-  call<T>(signature: string, operands: () => tf.NamedTensorMap, take: (results: tf.NamedTensorMap) => T): Promise<T>;
-  release(): Promise<void>;
-}
-
-/** Loads a program. TensorFlow reads it from a folder, which is gone when this resolves. */
-async function open(library: Library, functions: readonly string[], program: Program): Promise<Model> {
-  const bytes = lower(program);
-  const folder = await mkdtemp(join(tmpdir(), 'noisefold-'));
-  const signatures = new Map<string, SavedModel>();
-  const free = (): void => {
-    for (const signature of signatures.values()) signature.dispose();
-  };
-  try {
-    await writeFile(join(folder, 'saved_model.pb'), bytes);
-    for (const name of [...functions, 'set', 'get'])
-      signatures.set(name, await withBackend(backend, () => library.loadSavedModel(folder, [servingTag], name)));
-  } catch (cause) {
-    free();
-    throw failure(cause);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-  const life = lifetime(free);
-  return {
-    call: (name, operands, take) =>
-      soon(() => {
-        life.check();
-        return withBackend(backend, () => take(signatures.get(name)!.predict(operands())));
-      }),
-    release: () => life.end(),
-  };
-}
