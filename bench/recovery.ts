@@ -1,6 +1,6 @@
 /**
  * How long a coordinator takes from its start to its first answer, with a study of 10,000 trials and 50,000 tasks in its data folder: half of the tasks done,
- * a thousand running. Open, read the rows, build the state, introduce a worker and hand it a task. SQLite files, real scheduler, loopback.
+ * a thousand of them running. Open, read the rows, build the state, introduce a worker and hand it a task. SQLite files, real scheduler, loopback.
  *
  * npm run bench -- recovery [--trials 10000] [--rounds 5]
  */
@@ -36,7 +36,7 @@ function planOf(trials: number): Plan {
 function write(path: string, plan: Plan): void {
   const store = openStore(path);
   store.create(benchRow, plan);
-  const changes = plan.tasks.slice(0, plan.tasks.length / 2 + 1_000).map((task, i) => {
+  const changes = plan.tasks.slice(0, plan.tasks.length / 2 + plan.tasks.length / 50).map((task, i) => {
     const state = newTaskState(task);
     const checkpoint = { hash: hashOf(task.id, i < plan.tasks.length / 2 ? reports : 5), step: 5 };
     // One fold of the score: that is what a task of the inductive protocol has.

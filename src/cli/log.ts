@@ -1,4 +1,5 @@
 /** Logs on winston: JSON lines in a file, or readable lines on standard error. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import winston from 'winston';
 import type { Log } from '../base/ports.ts';
 
@@ -10,11 +11,14 @@ export interface ClosableLog extends Log {
 function wrap(logger: winston.Logger): ClosableLog {
   return {
     log: (level, message, fields = {}) => void logger.log({ ...fields, level, message }),
-    close: () =>
-      new Promise((resolve) => {
+    async close() {
+      // winston ends its files before it has handed them all lines, where a file is slower than they come; then those lines are an error.
+      while (logger.readableLength + logger.writableLength > 0) await sleep(1);
+      await new Promise<void>((resolve) => {
         logger.on('finish', () => resolve());
         logger.end();
-      }),
+      });
+    },
   };
 }
 

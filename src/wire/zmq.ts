@@ -39,6 +39,9 @@ const options: SocketOptions<Router & Dealer> = {
   receiveHighWaterMark: 128,
 };
 
+/** A peer takes three sockets (its own, and two that tell of handshakes); libzmq's default is enough for 341 in a process, and simulations have more. */
+const peerContext = new Context({ maxSockets: 16_384 });
+
 export interface BindOptions {
   /** `tcp://host:port`. To bind: port 0 takes a free one, and host `*` is every interface. */
   readonly address: string;
@@ -107,6 +110,7 @@ export function connectPeer({ address, security = { kind: 'none' } }: ConnectOpt
   requireSecure(address, security);
   const socket = new Dealer({
     ...options,
+    context: peerContext,
     ipv6: isIpv6(address),
     immediate: true,
     reconnectInterval: 100,

@@ -96,7 +96,7 @@ export function startWorker(options: WorkerOptions): Worker {
         return;
       case 'joined':
         beatEvery(effect.heartbeatMs);
-        log.log('info', 'welcomed by the coordinator', { coordinator: effect.coordinator });
+        log.log('info', 'welcomed by the coordinator', { coordinator: effect.coordinator, pid: options.introduction.pid });
         blobs = options.blobsOf(effect);
         // Whoever needs them hears of it.
         blobs.catch(() => {});

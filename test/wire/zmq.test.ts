@@ -81,6 +81,20 @@ describe('the ZeroMQ transport', () => {
     await worker.close();
   });
 
+  it('has room for many peers in one process, as simulations have', async () => {
+    const coordinator = await bindCoordinator(anyPort);
+    const heard = new Set<string>();
+    coordinator.listen(
+      (peer) => heard.add(peer),
+      (_peer, reason) => assert.fail(reason),
+    );
+    const peers = Array.from({ length: 400 }, () => connectPeer(coordinator));
+    for (const peer of peers) peer.send({ type: 'goodbye' });
+    await until(() => heard.size === peers.length, `${peers.length} peers`);
+    await Promise.all(peers.map((peer) => peer.close()));
+    await coordinator.close();
+  });
+
   it('closes within seconds when nobody is there', async () => {
     const worker = connectPeer({ address: 'tcp://127.0.0.1:9' });
     for (let attempt = 0; attempt < 2_000; attempt++) worker.send({ type: 'returned', study: 's', task: 't', attempt });
