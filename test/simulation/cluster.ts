@@ -102,7 +102,7 @@ export function createCluster(options: ClusterOptions): Cluster {
       log: {
         log(level, message, fields) {
           if (level === 'warn' || level === 'error') world.say('   log', level, message, fields);
-          if (fields?.['code'] === 'INTERNAL') options.onDefect(`${message}: ${String(fields['message'])}`);
+          if (fields?.['code'] === 'INTERNAL') options.onDefect(`${message}: ${JSON.stringify(fields)}`);
         },
       },
       summaryOf: () => {

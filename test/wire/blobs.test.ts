@@ -232,6 +232,25 @@ describe('blobs in chunks', () => {
     return assert.rejects(transfer);
   });
 
+  it('take in only what goes on where they end so far; the answer says where that is', async () => {
+    const artifacts = memoryArtifacts();
+    const bytes = bytesOf(50);
+    const hash = sha256(bytes);
+    const there = connected(artifacts);
+    const put = (offset: number, end: number): void =>
+      there.hearUp({ type: 'put', transfer: 1, hash, offset, total: 50, bytes: bytes.subarray(offset, end) });
+    put(20, 30);
+    put(0, 10);
+    put(0, 10);
+    put(5, 15);
+    put(20, 30);
+    await there.server().close();
+    assert.deepEqual(
+      there.down.map((answer) => answer.type === 'stored' && answer.received),
+      [0, 10, 10, 15, 15],
+    );
+  });
+
   it('are taken from no one who asks for too much at a time', async () => {
     const artifacts = memoryArtifacts();
     const hash = await artifacts.put(bytesOf(100));

@@ -88,6 +88,7 @@ async function serve(args: CoordinatorArguments): Promise<void> {
       policy: { ...defaultPolicy, whenDone: 'wait' },
       heartbeatMs,
       graceMs,
+      garbage: { everyMs: 600_000, graceMs: 3_600_000 },
       clock: realClock,
       timers: realTimers,
       log,
@@ -101,7 +102,8 @@ async function serve(args: CoordinatorArguments): Promise<void> {
       server = await serveHttp({
         ...http,
         metrics,
-        unready: () => (coordinator.diskFull() ? 'the disk is full' : undefined),
+        // Not a full disk: workers and clients must still find it.
+        unready: () => undefined,
       });
       note(`metrics and health at ${server.address}`);
     }
