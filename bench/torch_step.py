@@ -1,0 +1,93 @@
+"""Milliseconds of a training step of the reference network in PyTorch, a JSON line each: {"engine", "threads", "batch", "ms", "version"}.
+
+    python bench/torch_step.py [--threads 1,2] [--batches 128,384,1024] [--engines eager,compile,bf16] [--rounds 15] [--warmup 3]
+
+eager: float32, torch.optim.Adam. compile: forward, loss and gradients by torch.compile, fused Adam; needs a C++ compiler. bf16: eager under
+autocast to bfloat16. ms is the median of the rounds; the first steps, which compile and warm up, are left out. Each engine and number of
+threads has a process of its own, since compiled code keeps the number of threads that it was compiled for.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+NETWORK = {
+    "model": {"kind": "transformer", "tokens": 8, "tokenSize": 128, "heads": 8, "feedForward": 512, "layers": 3},
+    "binary": 56,
+    "numerical": 14,
+    "categoricalSources": 10,
+    "numericalSources": 14,
+    "loss": {"emphasis": 0.75, "maskWeight": 2},
+}
+
+
+def measure(engine, threads, batch, rounds, warmup):
+    import torch
+    from golden import build, loss_of
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    model = build(NETWORK)
+    adam = torch.optim.Adam(model.parameters(), lr=3e-4, fused=engine == "compile")
+    clean = torch.rand(batch, 70)
+    clean[:, :56] = (clean[:, :56] < 0.3).float()
+    noisy = torch.where(torch.rand(batch, 70) < 0.5, clean[torch.randperm(batch)], clean)
+    mask = (noisy != clean).float()
+
+    def loss_fn(noisy, clean, mask):
+        return loss_of(NETWORK, model(noisy), clean, mask)
+
+    if engine == "compile":
+        loss_fn = torch.compile(loss_fn, dynamic=False)
+
+    def step():
+        adam.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=engine == "bf16"):
+            loss = loss_fn(noisy, clean, mask)
+        loss.backward()
+        adam.step()
+        return loss.item()
+
+    for _ in range(warmup):
+        step()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        step()
+        times.append((time.perf_counter() - start) * 1e3)
+    name = {"eager": "PyTorch eager", "compile": "PyTorch torch.compile, fused Adam", "bf16": "PyTorch eager, bf16 autocast"}[engine]
+    line = {"engine": name, "threads": threads, "batch": batch, "ms": round(statistics.median(times), 3)}
+    print(json.dumps({**line, "version": torch.__version__}), flush=True)
+
+
+def main():
+    numbers = lambda text: [int(part) for part in text.split(",")]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=numbers, default=[1, 2])
+    parser.add_argument("--batches", type=numbers, default=[128, 384, 1024])
+    parser.add_argument("--engines", type=lambda text: text.split(","), default=["eager", "compile", "bf16"])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--warmup", type=int, default=3)
+    args = parser.parse_args()
+    runs = [(engine, threads) for engine in args.engines for threads in args.threads]
+    if len(runs) == 1:
+        for batch in args.batches:
+            measure(args.engines[0], args.threads[0], batch, args.rounds, args.warmup)
+        return
+    status = 0
+    for engine, threads in runs:
+        batches = ",".join(map(str, args.batches))
+        flags = ["--engines", engine, "--threads", str(threads), "--batches", batches]
+        flags += ["--rounds", str(args.rounds), "--warmup", str(args.warmup)]
+        # What one cannot do, such as compile without a compiler, is no reason to leave the others out.
+        if subprocess.run([sys.executable, __file__, *flags]).returncode != 0:
+            print(f"{engine} on {threads} threads failed", file=sys.stderr)
+            status = 1
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
