@@ -143,7 +143,7 @@ export const mutations: readonly Mutation[] = [
 ];
 
 /** Plants each bug in a copy of the sources and runs seeds until one finds it. Returns whether all were found. */
-export function runMutations(seeds: number): boolean {
+export function runMutations(seeds: number, only: string): boolean {
   const folder = mkdtempSync(join(tmpdir(), 'noisefold-mutant-'));
   const rows: string[] = [];
   let all = true;
@@ -151,7 +151,7 @@ export function runMutations(seeds: number): boolean {
     for (const name of ['test/simulation', 'package.json', 'tsconfig.json', 'proto'])
       cpSync(name, join(folder, name), { recursive: true });
     symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
-    for (const mutation of mutations) {
+    for (const mutation of mutations.filter(({ name }) => name.includes(only))) {
       rmSync(join(folder, 'src'), { recursive: true, force: true });
       cpSync('src', join(folder, 'src'), { recursive: true });
       plant(folder, mutation);

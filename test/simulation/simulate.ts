@@ -1,7 +1,7 @@
 /**
  * npm run simulate -- --seed N            one seed, with its transcript
  * npm run simulate -- --seeds N [--from M] many; the first that fails is told with its transcript
- * npm run simulate -- --mutations         plants each of the bugs of mutations.ts and says which seed finds it
+ * npm run simulate -- --mutations         plants each of the bugs of mutations.ts (--only TEXT: those whose name has it) and says which seed finds it
  */
 import { parseArgs } from 'node:util';
 import { simulate } from './simulation.ts';
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     seeds: text,
     from: text,
     mutations: { type: 'boolean' },
+    only: text,
     quiet: { type: 'boolean' },
     calm: { type: 'boolean' },
   },
@@ -48,7 +49,7 @@ async function many(from: number, count: number): Promise<boolean> {
 let well: boolean;
 if (values.mutations === true) {
   const { runMutations } = await import('./mutations.ts');
-  well = runMutations(whole(values.seeds, 400));
+  well = runMutations(whole(values.seeds, 400), values.only ?? '');
 } else if (values.seed !== undefined) well = await one(whole(values.seed, 1));
 else well = await many(whole(values.from, 1), whole(values.seeds, 100));
 process.exitCode = well ? 0 : 1;
