@@ -8,7 +8,7 @@ import { createCluster } from './cluster.ts';
 import { createDisk, type Disk } from './disk.ts';
 import { expendable, scheduleFaults, type FaultKind } from './faults.ts';
 import { createNetwork } from './network.ts';
-import { simulatedStudy } from './studies.ts';
+import { simulatedStudy, type SimulatedStudy } from './studies.ts';
 import { createWorld, random } from './world.ts';
 
 export interface Outcome {
@@ -70,10 +70,12 @@ export async function simulate(seed: number, { record = false, faults = true }: 
   const isOver = (): boolean => {
     if (violation !== undefined) return true;
     const state = cluster.coordinator()?.state();
-    return world.now() > untilMs && state !== undefined && names.every((name) => isSettled(state, name));
+    return world.now() > untilMs && state !== undefined && studies.every((study) => isSettled(state, study));
   };
-  const isSettled = ({ studies: now }: State, name: string): boolean => {
+  const isSettled = ({ studies: now }: State, { name, plan }: SimulatedStudy): boolean => {
     const status = now.get(name)?.status;
+    // More trials may be on their way.
+    if ((now.get(name)?.tasks.size ?? 0) < plan.tasks.length) return false;
     return (status === 'finished' && !retryable(name)) || (status === 'cancelled' && name === expendable);
   };
   const retryable = (name: string): boolean =>
