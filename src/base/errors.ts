@@ -49,7 +49,10 @@ export const errorCodes = {
   WIRE_ADDRESS: { exit: 78, means: 'An address to listen at or connect to is wrong, or taken.' },
   WIRE_UNREACHABLE: { exit: 1, means: 'No coordinator answers at the address.' },
   WIRE_KEY: { exit: 78, means: 'A key is missing, malformed or there already, or the other side does not accept it.' },
-  WIRE_INSECURE: { exit: 78, means: 'A connection beyond this machine would be unencrypted, or one side is encrypted and the other is not.' },
+  WIRE_INSECURE: {
+    exit: 78,
+    means: 'A connection beyond this machine would be unencrypted, or one side is encrypted and the other is not.',
+  },
   WIRE_VERSION: { exit: 78, means: 'Coordinator and worker speak different protocol versions.' },
   WORKER_LOST: { exit: 1, means: 'A worker process ended without saying goodbye.' },
   WORKER_REFUSED: { exit: 78, means: 'The coordinator refused this worker.' },

@@ -11,6 +11,8 @@ export interface DeviceWorkersOptions {
   /** What every worker is told besides its device and its name. */
   readonly args: readonly string[];
   readonly log: Log;
+  /** Is given a function that tells how many of the workers run. */
+  readonly watch?: (running: () => number) => void;
   /** Another script than this program, for tests. */
   readonly script?: string;
 }
@@ -22,10 +24,10 @@ const final: readonly (number | null)[] = Object.values(exitCodes);
 const firstWaitMs = 1_000;
 const longestWaitMs = 60_000;
 /** Leaving takes a worker less than this; who is there still, hangs. */
-const leaveMs = 20_000;
+export const leaveMs = 20_000;
 
 /** Runs until all workers have ended. Resolves to the exit code. */
-export async function superviseDevices({ devices, host, args, log, script }: DeviceWorkersOptions): Promise<number> {
+export async function superviseDevices({ devices, host, args, log, watch, script }: DeviceWorkersOptions): Promise<number> {
   const waits = new Map<string, number>();
   const processes = startWorkerProcesses({
     workers: devices.map((device): WorkerProcess => {
@@ -41,6 +43,7 @@ export async function superviseDevices({ devices, host, args, log, script }: Dev
     log,
     ...(script === undefined ? {} : { script }),
   });
+  watch?.(processes.running);
   let asked = 0;
   const stop = (signal: NodeJS.Signals): void => {
     processes.retire();

@@ -6,6 +6,7 @@ import type { CommandModule } from 'yargs';
 import { fileArtifacts } from '../artifacts/files.ts';
 import { errorCodes, NoisefoldError, type ErrorCode } from '../base/errors.ts';
 import { type DeviceName, deviceNames, engineNames, type EngineName } from '../config/types.ts';
+import { serveHttp, type HttpServer } from '../coordinator/http.ts';
 import { seesFolder, sharedBlobs } from '../worker/blobs.ts';
 import { cachedBlobs } from '../worker/cache.ts';
 import {
@@ -25,6 +26,7 @@ import { createBlobClient } from '../wire/blobs/client.ts';
 import { connectPeer } from '../wire/zmq.ts';
 import { atLeastOne, realClock } from './context.ts';
 import { superviseDevices } from './device-workers.ts';
+import { hostAndPort } from './http-address.ts';
 import { peerSecurity } from './keys.ts';
 import { fileLog, stderrLog } from './log.ts';
 import { defaultAddress } from './remote/connection.ts';
@@ -45,6 +47,7 @@ interface WorkerArguments {
   cacheSize: number;
   idleExit: number | undefined;
   log: string | undefined;
+  http: string | undefined;
 }
 
 /** The default of --device. */
@@ -95,6 +98,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
       })
       .option('idle-exit', { type: 'number', describe: 'Leave after so many seconds without a task (default: stay)' })
       .option('log', { type: 'string', describe: 'Append log lines (JSON) to this file instead of standard error' })
+      .option('http', { type: 'string', describe: 'host:port of /healthz and /readyz (default: none)' })
       .example(
         '$0 worker --connect tcp://host:7777 --key worker.json --devices all',
         'A worker for every GPU of this machine',
@@ -112,6 +116,11 @@ async function runDevices(args: WorkerArguments, list: string): Promise<void> {
   peerSecurity(args.key, args.insecure);
   const log = openLog(args, args.name ?? hostname());
   log.log('info', 'one worker a device', { devices: devices.map(deviceName) });
+  let running = (): number => 0;
+  const server = await serveHealth(args.http, () => {
+    const count = running();
+    return count === devices.length ? undefined : `${count} of ${devices.length} workers run`;
+  });
   const options = ['connect', 'engine', 'device', 'threads', 'cache', 'key', 'log'] as const;
   const given = options.flatMap((option) => (args[option] === undefined ? [] : [`--${option}`, String(args[option])]));
   const code = await superviseDevices({
@@ -125,7 +134,9 @@ async function runDevices(args: WorkerArguments, list: string): Promise<void> {
       ...(args.idleExit === undefined ? [] : ['--idle-exit', String(args.idleExit)]),
     ],
     log,
+    watch: (count) => (running = count),
   });
+  await server?.close();
   await log.close();
   process.exit(code);
 }
@@ -133,6 +144,8 @@ async function runDevices(args: WorkerArguments, list: string): Promise<void> {
 async function runWorker(args: WorkerArguments): Promise<void> {
   const { device, memory } = await ownDevice(args.slot);
   const name = args.name ?? `${hostname()}/${process.pid}`;
+  let joined = false;
+  const server = await serveHealth(args.http, () => (joined ? undefined : `no coordinator has welcomed it at ${args.connect}`));
   const transport = connectPeer({ address: args.connect, security: peerSecurity(args.key, args.insecure) });
   const log = openLog(args, name);
   const blobs = createBlobClient({ send: (message) => transport.send(message) });
@@ -154,6 +167,7 @@ async function runWorker(args: WorkerArguments): Promise<void> {
       ...(gate === undefined ? {} : { released: () => gate.released() }),
     }),
     blobsOf: async ({ artifacts, coordinator }) => {
+      joined = true;
       if (await seesFolder(artifacts, coordinator)) return sharedBlobs(artifacts);
       log.log('info', 'the coordinator’s artifacts are out of sight: they come over the wire', { cache: args.cache });
       return cachedBlobs({
@@ -182,10 +196,16 @@ async function runWorker(args: WorkerArguments): Promise<void> {
   });
   heedSignals(worker);
   const { code, refusal } = await worker.ended;
+  await server?.close();
   blobs.close();
   await log.close();
   if (refusal !== undefined) throw refused(args.connect, refusal);
   process.exit(code);
+}
+
+/** For whoever places this process; nothing without --http. Throws USAGE, WIRE_ADDRESS. */
+async function serveHealth(address: string | undefined, unready: () => string | undefined): Promise<HttpServer | undefined> {
+  return address === undefined ? undefined : serveHttp({ ...hostAndPort(address), unready });
 }
 
 function heedSignals(worker: Worker): void {

@@ -1,4 +1,4 @@
-/** Metrics and health over HTTP, for whoever places the process: GET /metrics, /healthz (the process turns), /readyz (it serves workers and clients). */
+/** Metrics and health over HTTP, for whoever places the process: GET /metrics, /healthz (the process turns), /readyz (it does what it is there for). */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { NoisefoldError } from '../base/errors.ts';
@@ -8,8 +8,9 @@ export interface HttpOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
-  /** Why it does not serve, if so. */
+  /** Left out: there is no /metrics. */
+  readonly metrics?: Pick<Metrics, 'text' | 'contentType'>;
+  /** Why it does not, if so. */
   readonly unready: () => string | undefined;
 }
 
@@ -30,7 +31,7 @@ export async function serveHttp({ host, port, metrics, unready }: HttpOptions): 
       return;
     }
     const path = (request.url ?? '').split('?')[0];
-    if (path === '/metrics')
+    if (path === '/metrics' && metrics !== undefined)
       metrics.text().then(
         (text) => end(200, text, metrics.contentType),
         (error: unknown) => end(500, `${String(error)}\n`),
@@ -39,7 +40,7 @@ export async function serveHttp({ host, port, metrics, unready }: HttpOptions): 
     else if (path === '/readyz') {
       const reason = unready();
       end(reason === undefined ? 200 : 503, `${reason ?? 'ok'}\n`);
-    } else end(404, 'there are /metrics, /healthz and /readyz\n');
+    } else end(404, `there are ${metrics === undefined ? '' : '/metrics, '}/healthz and /readyz\n`);
   });
   // Nobody here has anything to send, or takes long.
   server.requestTimeout = 10_000;
@@ -47,7 +48,7 @@ export async function serveHttp({ host, port, metrics, unready }: HttpOptions): 
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EADDRINUSE' ? 'another process listens there' : cause.message;
-      reject(new NoisefoldError('WIRE_ADDRESS', `metrics cannot be served: ${why}`, { where: `${host}:${port}`, cause }));
+      reject(new NoisefoldError('WIRE_ADDRESS', `${metrics === undefined ? 'health' : 'metrics'} cannot be served: ${why}`, { where: `${host}:${port}`, cause }));
     });
     server.listen(port, host, resolve);
   });

@@ -1,5 +1,5 @@
 /** The state in numbers, as metrics show it. */
-import { studyStatuses, taskStatuses, workerStatuses, type State } from '../scheduler/types.ts';
+import { studyStatuses, taskStatuses, workerStatuses, type State, type StudyState } from '../scheduler/types.ts';
 import type { Levels } from './metrics.ts';
 
 export function levelsOf(state: State, broken: number, rest: Pick<Levels, 'queues' | 'full'>): Levels {
@@ -16,6 +16,11 @@ export function levelsOf(state: State, broken: number, rest: Pick<Levels, 'queue
     ),
     studies: [...counted(studyStatuses, studies), { status: 'broken', count: broken }],
     workers: counted(workerStatuses, workers),
+    wantedWorkers: studies.reduce((sum, study) => sum + wantedBy(study), 0),
     ...rest,
   };
 }
+
+/** Of a study that is not running nothing more is handed out, but what is held goes on. */
+const wantedBy = ({ status, tasks }: StudyState): number =>
+  tasks.count('leased') + tasks.count('running') + (status === 'running' ? tasks.count('pending') : 0);

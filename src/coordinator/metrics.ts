@@ -6,6 +6,8 @@ export interface Levels {
   readonly tasks: readonly { readonly study: string; readonly status: string; readonly count: number }[];
   readonly studies: readonly { readonly status: string; readonly count: number }[];
   readonly workers: readonly { readonly status: string; readonly count: number }[];
+  /** How many workers would have something to do. */
+  readonly wantedWorkers: number;
   readonly queues: Readonly<Record<string, number>>;
   /** `database`, `artifacts`. */
   readonly full: Readonly<Record<string, boolean>>;
@@ -36,7 +38,7 @@ const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 export function createMetrics(now: () => number): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  let levels: () => Levels = () => ({ tasks: [], studies: [], workers: [], queues: {}, full: {} });
+  let levels: () => Levels = () => ({ tasks: [], studies: [], workers: [], wantedWorkers: 0, queues: {}, full: {} });
 
   const counter = (name: string, help: string, labelNames: string[] = []): Counter =>
     new Counter({ name: `noisefold_${name}`, help, labelNames, registers });
@@ -59,6 +61,9 @@ export function createMetrics(now: () => number): Metrics {
   });
   gauge('workers', 'Connected workers by status.', ['status'], (to, { workers }) => {
     for (const { status, count } of workers) to.set({ status }, count);
+  });
+  gauge('wanted_workers', 'Workers that would have something to do: tasks that wait or are held.', [], (to, levels) => {
+    to.set(levels.wantedWorkers);
   });
   gauge('queue_length', 'What waits, by queue; every queue is bounded.', ['queue'], (to, { queues }) => {
     for (const [queue, length] of Object.entries(queues)) to.set({ queue }, length);

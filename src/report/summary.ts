@@ -1,16 +1,17 @@
 /** A study in a few numbers, whatever its size: what `ls`, `status` and `top` are told over the wire. */
 import type { SummaryInput } from '../coordinator/types.ts';
-import { taskStatuses, type TaskStatus } from '../scheduler/types.ts';
+import { taskStatuses, trialStatuses, type TaskStatus, type TrialStatus } from '../scheduler/types.ts';
 import type { Scored, StudySummary } from '../wire/messages.ts';
 import { viewOf, type Comparison } from './view.ts';
 
 const scored = ({ trial, score }: Scored | Comparison): Scored => ({ trial, score });
 
+const counts = (of: Readonly<Record<TrialStatus, number>>): Readonly<Record<TrialStatus, number>> =>
+  Object.fromEntries(trialStatuses.map((status) => [status, of[status]])) as Record<TrialStatus, number>;
+
 export function summaryOf(input: SummaryInput): StudySummary {
   const { study, createdMs, trouble } = input;
   const view = viewOf(input);
-  const { total: _trials, ...trials } = view.trials;
-  const { total: _baselines, ...baselines } = view.baselines;
   return {
     name: study.name,
     status: study.status,
@@ -18,8 +19,8 @@ export function summaryOf(input: SummaryInput): StudySummary {
     createdMs,
     metric: view.metric,
     tasks: Object.fromEntries(taskStatuses.map((status) => [status, study.tasks.count(status)])) as Record<TaskStatus, number>,
-    trials,
-    baselines,
+    trials: counts(view.trials),
+    baselines: counts(view.baselines),
     best: view.best && scored(view.best),
     raw: view.raw && scored(view.raw),
     untrained: view.untrained && scored(view.untrained),

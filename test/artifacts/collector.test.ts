@@ -83,7 +83,7 @@ describe('garbage collection', () => {
         async (commands, turns) => {
           let now = 0;
           const store = memoryArtifacts();
-          const behind = slow(store, () => turns.next().value ?? 0);
+          const behind = slow(store, () => Number(turns.next().value ?? 0));
           const collector = createCollector({ artifacts: behind, clock: { now: () => now }, graceMs: 2 });
           const blobs = [0, 1, 2, 3].map((i) => bytesOf(`blob ${i}`));
           const referred = new Map<string, number>();

@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { fileArtifacts } from '../../artifacts/files.ts';
-import { NoisefoldError } from '../../base/errors.ts';
 import type { Log } from '../../base/ports.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
 import { serveHttp, type HttpServer } from '../../coordinator/http.ts';
@@ -18,6 +17,7 @@ import { bindCoordinator } from '../../wire/zmq.ts';
 import { realClock, terminalLog, type CommonArguments } from '../context.ts';
 import { folderStores, identityIn, realTimers } from '../coordinator-parts.ts';
 import { fileLog } from '../log.ts';
+import { hostAndPort } from '../http-address.ts';
 import { outputRefusal } from '../output-folder.ts';
 import { shown } from '../study-folder.ts';
 import { version } from '../version.ts';
@@ -153,14 +153,4 @@ function makeFolder(folder: string): void {
   } catch (cause) {
     throw outputRefusal(folder, cause) ?? cause;
   }
-}
-
-/** Throws USAGE. */
-function hostAndPort(text: string): { readonly host: string; readonly port: number } {
-  const [, host = '', port = ''] = /^(?:\[?([^\]]*?)\]?:)?(\d{1,5})$/.exec(text) ?? [];
-  if (port === '' || Number(port) > 65_535)
-    throw new NoisefoldError('USAGE', `--http must be host:port, not ${JSON.stringify(text)}`, {
-      hint: 'Such as 127.0.0.1:9090, or 0.0.0.0:9090 for other machines.',
-    });
-  return { host: host === '' ? '127.0.0.1' : host, port: Number(port) };
 }
