@@ -48,7 +48,12 @@ export async function serveHttp({ host, port, metrics, unready }: HttpOptions): 
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EADDRINUSE' ? 'another process listens there' : cause.message;
-      reject(new NoisefoldError('WIRE_ADDRESS', `${metrics === undefined ? 'health' : 'metrics'} cannot be served: ${why}`, { where: `${host}:${port}`, cause }));
+      reject(
+        new NoisefoldError('WIRE_ADDRESS', `${metrics === undefined ? 'health' : 'metrics'} cannot be served: ${why}`, {
+          where: `${host}:${port}`,
+          cause,
+        }),
+      );
     });
     server.listen(port, host, resolve);
   });

@@ -31,7 +31,14 @@ if (device === 'cpu-3') setInterval(() => {}, 1_000);
 describe('a supervisor of device workers', () => {
   it('starts one process a device, again when it crashes, and ends with the worst of their codes', async () => {
     const devices = [1, 2].map((slot) => ({ kind: 'cpu', slot }) as const);
-    const code = await superviseDevices({ devices, host: 'host', args: ['--threads', '2'], log: silentLog, script });
+    let running = (): number => -1;
+    const supervised = superviseDevices({
+      ...{ devices, host: 'host', args: ['--threads', '2'], log: silentLog, script },
+      watch: (count) => (running = count),
+    });
+    assert.equal(running(), 2);
+    const code = await supervised;
+    assert.equal(running(), 0);
     assert.equal(code, 75);
     const started = readFileSync(seen, 'utf8').trim().split('\n').toSorted();
     const line = (device: string): string => `worker --threads 2 --name host/${device} --slot ${device}`;

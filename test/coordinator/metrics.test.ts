@@ -34,12 +34,14 @@ describe('metrics', () => {
   it('count what a study did', async () => {
     const metrics = createMetrics(() => performance.now());
     const bench = open({ stores: new Map([['s', storeOf('s')]]), metrics });
+    assert.equal(samples(await metrics.text()).get('noisefold_wanted_workers'), 5);
     bench.join('w1');
     await bench.coordinator.ended('s');
     const values = samples(await metrics.text());
     const rows = (bench.stores.get('s')?.transitions().length ?? 0) + (bench.stores.get('s')?.studyTransitions().length ?? 0);
     assert.equal(values.get('noisefold_tasks{study="s",status="done"}'), 5);
     assert.equal(values.get('noisefold_tasks{study="s",status="pending"}'), 0);
+    assert.equal(values.get('noisefold_wanted_workers'), 0);
     assert.equal(values.get('noisefold_studies{status="finished"}'), 1);
     assert.equal(values.get('noisefold_events_committed_total'), rows);
     assert.equal(values.get('noisefold_dispatch_seconds_count'), 5);
