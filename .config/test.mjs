@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 
 const [tier, ...rest] = process.argv.slice(2);
-const slow = /^test\/(e2e|contract|engine|coordinator|worker|train|golden)\//;
+const slow = /^test\/(e2e|contract|engine|coordinator|worker|train|golden|simulation)\//;
 const named = [tier, ...rest].filter((name) => name?.endsWith('.test.ts'));
 const all = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts'))

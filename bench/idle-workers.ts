@@ -2,15 +2,16 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { silentLog } from '../src/base/ports.ts';
-import type { WorkerTransport } from '../src/wire/transport.ts';
-import { connectWorker } from '../src/wire/zmq.ts';
-import { startWorker, type LaunchTask } from '../src/worker/worker.ts';
+import type { PeerTransport } from '../src/wire/transport.ts';
+import { connectPeer } from '../src/wire/zmq.ts';
+import { sharedBlobs } from '../src/worker/blobs.ts';
+import { startWorker, type Launcher } from '../src/worker/worker.ts';
 import { hashOf, progressAt, reports, resultOf } from './study.ts';
 
 /** Resolves when the worker has left, as it does at the end of the study. */
-export async function idleWorker(transport: WorkerTransport, name: string): Promise<void> {
+export async function idleWorker(transport: PeerTransport, name: string): Promise<void> {
   let beat: () => void = () => {};
-  const launch: LaunchTask = ({ task }, _artifacts, { onProgress, onCheckpoint, onEnd }) => {
+  const run: Launcher['run'] = ({ task }, _artifacts, { onProgress, onCheckpoint, onEnd }) => {
     const report = (step: number): void => {
       onProgress(progressAt(step));
       // A heartbeat a report, instead of two a second.
@@ -24,12 +25,23 @@ export async function idleWorker(transport: WorkerTransport, name: string): Prom
   };
   const worker = startWorker({
     transport,
-    introduction: { version: '0', name, pid: process.pid, engine: 'none', device: 'none', threads: 1 },
-    launch,
-    every(_ms, callback) {
-      beat = callback;
-      return () => {};
+    introduction: {
+      version: '0',
+      name,
+      pid: process.pid,
+      capabilities: { engine: 'none', device: 'none', threads: 1, memory: 0 },
     },
+    launcher: { run, probe: (onEnd) => ({ interrupt: () => {}, kill: () => onEnd(undefined) }) },
+    // The coordinator's own: what a task says to be there counts as there.
+    blobsOf: () => Promise.resolve(sharedBlobs('')),
+    timers: {
+      every(_ms, callback) {
+        beat = callback;
+        return () => {};
+      },
+      after: () => () => {},
+    },
+    clock: { now: Date.now },
     log: silentLog,
   });
   await worker.ended;
@@ -40,5 +52,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   console.log('ready');
   await once(process.stdin, 'data');
   process.stdin.unref();
-  await Promise.all(Array.from({ length: Number(count) }, (_, i) => idleWorker(connectWorker({ address }), `idle-${i}`)));
+  await Promise.all(Array.from({ length: Number(count) }, (_, i) => idleWorker(connectPeer({ address }), `idle-${i}`)));
 }

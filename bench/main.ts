@@ -17,6 +17,7 @@ interface Bench {
 const benches: Readonly<Record<string, Bench>> = {
   step: { what: 'milliseconds a training step: compiled beside tfjs', load: () => import('./step.ts') },
   noise: { what: 'rows/s of swap noise, and its share of a training step', load: () => import('./noise.ts') },
+  drain: { what: 'seconds from a signal to the end of a worker that trains', load: () => import('./drain.ts') },
   features: { what: 'rows/s of feature extraction: compiled beside tfjs', load: () => import('./features.ts') },
   ridge: { what: 'Gram, ridge path and learning curve', load: () => import('./ridge.ts') },
   data: { what: 'a table from nothing to batches: seconds, memory, shares of a step', load: () => import('./data.ts') },
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, Bench>> = {
     what: 'trials/s and durable events/s of trials that do nothing',
     load: () => import('./orchestration.ts'),
   },
+  recovery: { what: 'milliseconds of a coordinator’s restart, by the number of tasks', load: () => import('./recovery.ts') },
   scheduler: { what: 'microseconds a scheduler event, by the number of tasks', load: () => import('./scheduler.ts') },
 };
 

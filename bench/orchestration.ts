@@ -14,18 +14,22 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { memoryArtifacts } from '../src/artifacts/memory.ts';
 import { fileLog } from '../src/cli/log.ts';
+import { realTimers } from '../src/cli/coordinator-parts.ts';
 import { startCoordinator } from '../src/coordinator/coordinator.ts';
-import { newTaskState } from '../src/scheduler/step.ts';
+import { createMetrics } from '../src/coordinator/metrics.ts';
+import { summaryOf } from '../src/report/summary.ts';
+import { newTaskState } from '../src/scheduler/task-table.ts';
 import { defaultPolicy } from '../src/scheduler/types.ts';
 import { memoryStore } from '../src/store/memory.ts';
 import { openStore } from '../src/store/sqlite.ts';
 import type { Store } from '../src/store/store.ts';
+import { createBlobServer } from '../src/wire/blobs/server.ts';
 import { createLoopback } from '../src/wire/loopback.ts';
 import type { CoordinatorTransport } from '../src/wire/transport.ts';
 import { bindCoordinator } from '../src/wire/zmq.ts';
 import { idleWorker } from './idle-workers.ts';
 import { type BenchOptions, figure, median, printHeading, printTable, ratio } from './measure.ts';
-import { emptyPlan, hashOf, reports, specOf } from './study.ts';
+import { benchRow, emptyPlan, hashOf, reports } from './study.ts';
 
 interface Run {
   readonly seconds: number;
@@ -44,41 +48,45 @@ type Start = (transport: CoordinatorTransport, store: Store) => Promise<Run>;
 /** Starts a coordinator and returns a function that waits for the study's end. Time runs from the first worker's hello. */
 function study({ folder, trials }: Setting): Start {
   const plan = emptyPlan(trials);
-  const specs = new Map(plan.tasks.map((task, i) => [task.id, specOf(plan, i)]));
   return async (transport, store) => {
-    store.create({ name: 'bench', config: '{}', configHash: '', dataHash: '', createdMs: 0, version: '0' }, plan);
+    store.create(benchRow, plan);
     let events = 0;
     let started = NaN;
     const log = fileLog(join(folder, `log-${Math.random()}.jsonl`));
+    const counted: Store = {
+      ...store,
+      close() {},
+      commit(changes) {
+        if (events === 0) started = performance.now();
+        events += changes.tasks.length;
+        store.commit(changes);
+      },
+    };
     const coordinator = startCoordinator({
-      study: 'bench',
-      store: {
-        ...store,
-        commit(all) {
-          if (events === 0) started = performance.now();
-          events += all.length;
-          store.commit(all);
-        },
-      },
+      stores: { list: () => ['bench'], open: () => counted },
       transport,
-      artifacts: memoryArtifacts(),
-      artifactsAt: folder,
-      specOf(task) {
-        const spec = specs.get(task);
-        if (spec === undefined) throw new RangeError(`no task ${task}`);
-        return spec;
-      },
-      policy: defaultPolicy,
+      // Nobody writes checkpoints here; every one counts as there.
+      artifacts: { ...memoryArtifacts(), has: () => Promise.resolve(true), verify: () => Promise.resolve('good') },
+      ...{ artifactsAt: folder, identity: 'bench' },
+      blobs: createBlobServer,
+      policy: { ...defaultPolicy, leaseMs: 60_000 },
       heartbeatMs: 500,
       graceMs: 0,
-      retryFailed: false,
       clock: { now: Date.now },
+      timers: realTimers,
+      metrics: createMetrics(() => performance.now()),
       log,
+      summaryOf,
+      version: '0',
     });
-    await coordinator.ended;
+    await coordinator.ended('bench');
     const seconds = (performance.now() - started) / 1e3;
-    const undone = [...coordinator.state().tasks.values()].filter((task) => task.status !== 'done' || task.attempt !== 1);
+    const all = [...(coordinator.state().studies.get('bench')?.tasks.values() ?? [])];
+    const undone = all.filter((task) => task.status !== 'done' || task.attempt !== 1);
     if (undone.length > 0) throw new Error(`${undone.length} tasks were not done at the first attempt`);
+    // Workers have been told to leave; they hear it before the transport closes.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await coordinator.close();
     await log.close();
     return { seconds, events };
   };
@@ -120,7 +128,7 @@ async function overSockets(setting: Setting, store: Store): Promise<Run> {
 function storeAlone(setting: Setting): Promise<Run> {
   const store = sqlite(setting);
   const plan = emptyPlan(setting.trials);
-  store.create({ name: 'bench', config: '{}', configHash: '', dataHash: '', createdMs: 0, version: '0' }, plan);
+  store.create(benchRow, plan);
   const started = performance.now();
   for (const task of plan.tasks)
     for (let step = 0; step < changes; step++) {
@@ -134,7 +142,7 @@ function storeAlone(setting: Setting): Promise<Run> {
         worker: 'idle',
         cause: 'checkpoint',
       } as const;
-      store.commit([{ task: { ...newTaskState(task), status: 'running', attempt: 1, checkpoint }, transition }]);
+      store.commit({ tasks: [{ task: { ...newTaskState(task), status: 'running', attempt: 1, checkpoint }, transition }] });
     }
   const seconds = (performance.now() - started) / 1e3;
   store.close();

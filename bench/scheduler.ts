@@ -1,19 +1,23 @@
 /**
- * Microseconds a scheduler event, by the number of tasks in the study; and of what else happens at every event: the view that a display
- * shows. Pure functions, no I/O.
+ * Microseconds a scheduler event, by the number of tasks in the study and of workers, and what a recovery from the rows takes. Pure functions, no I/O.
  *
  * npm run bench -- scheduler [--rounds 300]
  */
 import { newTaskState, recover, step } from '../src/scheduler/step.ts';
-import { defaultPolicy, type Event, type State } from '../src/scheduler/types.ts';
-import { viewOf } from '../src/report/view.ts';
+import { taskTable } from '../src/scheduler/task-table.ts';
+import { defaultPolicy, type Event, type State, type StudyState, type TaskState } from '../src/scheduler/types.ts';
 import { type BenchOptions, figure, median, printHeading, printTable } from './measure.ts';
 import { emptyPlan, hashOf, progressAt, reports, resultOf } from './study.ts';
 
-const sizes = [100, 1_000, 10_000];
-const workers = 64;
+const sizes = [
+  { tasks: 1_000, workers: 64 },
+  { tasks: 10_000, workers: 64 },
+  { tasks: 50_000, workers: 64 },
+  { tasks: 50_000, workers: 1_000 },
+] as const;
 /** Time never passes, so no lease ends. */
 const nowMs = 1;
+const study = 's';
 
 interface Case {
   readonly name: string;
@@ -21,22 +25,28 @@ interface Case {
   readonly time: (state: State, events: number) => number[];
 }
 
-const held = (state: State): { task: string; worker: string }[] =>
-  [...state.tasks.values()].flatMap(({ task, worker, status }) =>
-    worker !== undefined && (status === 'leased' || status === 'running') ? [{ task: task.id, worker }] : [],
-  );
+const tableOf = (state: State): StudyState => {
+  const found = state.studies.get(study);
+  if (found === undefined) throw new RangeError('no study');
+  return found;
+};
 
-/** Half of the tasks done, a task with each worker. */
-function halfway(tasks: number): State {
-  const plan = emptyPlan(tasks);
-  const states = plan.tasks.map((task, i) => {
+/** The rows of a study that is half done. */
+function rows(tasks: number): TaskState[] {
+  return emptyPlan(tasks).tasks.map((task, i) => {
     const state = newTaskState(task);
     const checkpoint = { hash: hashOf(task.id, reports), step: reports };
     return i < tasks / 2 ? { ...state, status: 'done' as const, attempt: 1, result: resultOf(task.id), checkpoint } : state;
   });
-  let state = recover(states, defaultPolicy, nowMs, 0);
-  for (let i = 0; i < Math.min(workers, tasks / 4); i++)
-    state = step(state, { type: 'hello', worker: `w${i}`, name: `w${i}`, nowMs }).state;
+}
+
+const recovered = (tasks: readonly TaskState[]): State =>
+  recover([{ name: study, status: 'running', tasks }], defaultPolicy, nowMs, 0);
+
+/** Half of the tasks done, a task with each worker. */
+function halfway({ tasks, workers }: (typeof sizes)[number]): State {
+  let state = recovered(rows(tasks));
+  for (let i = 0; i < workers; i++) state = step(state, { type: 'hello', worker: `w${i}`, name: `w${i}`, nowMs }).state;
   return state;
 }
 
@@ -53,10 +63,10 @@ function timed(event: (i: number, state: State) => Event): Case['time'] {
 }
 
 const holder = (i: number, state: State): { task: string; worker: string } => {
-  const all = held(state);
+  const all = tableOf(state).tasks.held();
   const one = all[i % all.length];
-  if (one === undefined) throw new RangeError('nothing is held');
-  return one;
+  if (one?.worker === undefined) throw new RangeError('nothing is held');
+  return { task: one.task.id, worker: one.worker };
 };
 
 const cases: readonly Case[] = [
@@ -64,55 +74,58 @@ const cases: readonly Case[] = [
     name: 'heartbeat',
     time: timed((i, state) => {
       const { task, worker } = holder(i, state);
-      return { type: 'heartbeat', worker, nowMs, running: { task, attempt: 1, progress: progressAt(i % reports) } };
+      return { type: 'heartbeat', worker, nowMs, running: { study, task, attempt: 1, progress: progressAt(i % reports) } };
     }),
   },
   {
     name: 'checkpoint',
     time: timed((i, state) => {
       const { task, worker } = holder(i, state);
-      return { type: 'checkpointed', worker, nowMs, task, attempt: 1, hash: hashOf(task, i), step: i };
+      return { type: 'checkpointed', worker, nowMs, study, task, attempt: 1, hash: hashOf(task, i), step: i };
     }),
   },
   {
     name: 'done, and the next lease',
     time: timed((i, state) => {
       const { task, worker } = holder(i, state);
-      return { type: 'done', worker, nowMs, task, attempt: 1, result: resultOf(task) };
+      return { type: 'done', worker, nowMs, study, task, attempt: 1, result: resultOf(task) };
     }),
   },
   { name: 'tick', time: timed(() => ({ type: 'tick', nowMs })) },
   {
-    name: '(copying the task Map)',
-    time: (state, events) =>
-      Array.from({ length: events }, () => {
-        const started = performance.now();
-        const copy = new Map(state.tasks);
-        const us = (performance.now() - started) * 1e3;
-        if (copy.size !== state.tasks.size) throw new Error('not a copy');
-        return us;
-      }),
-  },
-  {
-    name: '(copying the tasks as an array)',
+    name: '(changing one task in a copied Map, as it was)',
     time: (state, events) => {
-      const tasks = [...state.tasks.values()];
-      return Array.from({ length: events }, () => {
+      const tasks = new Map(tableOf(state).tasks);
+      return Array.from({ length: Math.min(events, 50) }, () => {
         const started = performance.now();
-        const copy = tasks.slice();
+        const copy = new Map(tasks);
         const us = (performance.now() - started) * 1e3;
-        if (copy.length !== tasks.length) throw new Error('not a copy');
+        if (copy.size !== tasks.size) throw new Error('not a copy');
         return us;
       });
     },
   },
   {
-    name: "(the display's view)",
+    name: '(changing one task in the table)',
     time: (state, events) => {
-      const plan = emptyPlan(state.tasks.size);
-      return Array.from({ length: events }, () => {
+      let table = taskTable([...tableOf(state).tasks.values()]);
+      const ids = [...table].map(([id]) => id);
+      return Array.from({ length: events }, (_, i) => {
+        const task = table.get(ids[(i * 7919) % ids.length] ?? '');
+        if (task === undefined) throw new RangeError('no task');
         const started = performance.now();
-        viewOf({ study: 's', plan, state, metric: 'rmse', nowMs, startedMs: 0 });
+        table = table.with({ ...task, attempt: task.attempt + 1 });
+        return (performance.now() - started) * 1e3;
+      });
+    },
+  },
+  {
+    name: 'recovery from the rows',
+    time: (state) => {
+      const tasks = rows(tableOf(state).tasks.size);
+      return Array.from({ length: 5 }, () => {
+        const started = performance.now();
+        recovered(tasks);
         return (performance.now() - started) * 1e3;
       });
     },
@@ -120,19 +133,18 @@ const cases: readonly Case[] = [
 ];
 
 export function main({ rounds: events = 300 }: BenchOptions = {}): Promise<void> {
-  printHeading(`A scheduler event with ${workers} workers, half of the study done: median microseconds over ${events} events.`);
-  // Sizes take turns in the warming up only: a median over events of one state is what is asked for.
+  printHeading(`A scheduler event, half of the study done: median microseconds over ${events} events.`);
   const columns = sizes.map((size) => {
     const state = halfway(size);
     return cases.map(({ time }) => {
-      // A small study has only so many tasks to finish.
-      const count = Math.min(events, size / 5);
+      // A small study has only so many tasks to finish. The first round warms up.
+      const count = Math.min(events, size.tasks / 5);
       time(state, count);
       return median(time(state, count));
     });
   });
   printTable(
-    ['event', ...sizes.map((size) => `${size.toLocaleString('en')} tasks`)],
+    ['event', ...sizes.map(({ tasks, workers }) => `${tasks.toLocaleString('en')} tasks, ${workers} workers`)],
     cases.map(({ name }, i) => [name, ...columns.map((column) => figure(column[i] ?? NaN))]),
   );
   return Promise.resolve();

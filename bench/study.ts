@@ -1,7 +1,10 @@
 /** A study of trials that do nothing: its plan, and tasks that report without working. */
+import { canonicalJson } from '../src/base/json.ts';
+import { parseSweep } from '../src/config/parse.ts';
 import type { TrialConfig } from '../src/config/types.ts';
 import type { Plan } from '../src/plan/types.ts';
-import type { TaskProgress, TaskResult, TaskSpec } from '../src/train/types.ts';
+import type { StudyRow } from '../src/store/store.ts';
+import type { TaskProgress, TaskResult } from '../src/train/types.ts';
 
 /** Reports of one trial: at each a progress, a heartbeat and a checkpoint. */
 export const reports = 10;
@@ -28,21 +31,16 @@ export function emptyPlan(trials: number): Plan {
   };
 }
 
-export const specOf = (plan: Plan, index: number): Omit<TaskSpec, 'resumeFrom'> => {
-  const task = plan.tasks[index];
-  if (task === undefined) throw new RangeError(`no task ${index}`);
-  return {
-    task,
-    kind: 'trained',
-    config,
-    seed: 1,
-    ridge: {
-      alphas: Array.from({ length: 10 }, (_, i) => i + 1),
-      folds: { count: 5, kind: 'shuffled' },
-      learningCurve: { labels: [], draws: 1 },
-    },
-    data: hashOf('data', 0),
-  };
+function dataHash(index: number): string {
+  return String(index).repeat(64);
+}
+
+const sweep = parseSweep('study: bench\ndata: { train: t.csv, target: { column: y } }', 'bench.yaml');
+
+/** The study of an empty plan, as a store has it. */
+export const benchRow: StudyRow = {
+  ...{ name: 'bench', config: canonicalJson(sweep), configHash: 'c', dataHash: dataHash(0), table: 'f'.repeat(64) },
+  ...{ data: Array.from({ length: 6 }, (_, i) => dataHash(i)), status: 'running', createdMs: 0, version: '0' },
 };
 
 /** Looks like the hash of a task's checkpoint at a step. */

@@ -9,7 +9,15 @@ import { dataCommand } from './cli/data.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { exportCommand } from './cli/export.ts';
 import { featuresCommand } from './cli/features.ts';
+import { keysCommand } from './cli/keys.ts';
 import { importCommand } from './cli/import.ts';
+import { controlCommands } from './cli/remote/control.ts';
+import { coordinatorCommand } from './cli/remote/coordinator.ts';
+import { fetchCommand } from './cli/remote/fetch.ts';
+import { logsCommand } from './cli/remote/logs.ts';
+import { listCommand, statusCommand, workersCommand } from './cli/remote/status.ts';
+import { submitCommand } from './cli/remote/submit.ts';
+import { topCommand } from './cli/remote/top.ts';
 import { ridgeCommand } from './cli/ridge.ts';
 import { sweepCommand } from './cli/sweep.ts';
 import { trainCommand } from './cli/train.ts';
@@ -27,7 +35,17 @@ const commands = [
   exportCommand,
   dataCommand,
   configCommand,
+  coordinatorCommand,
   workerCommand,
+  keysCommand,
+  submitCommand,
+  listCommand,
+  statusCommand,
+  topCommand,
+  workersCommand,
+  logsCommand,
+  ...controlCommands,
+  fetchCommand,
   doctorCommand,
 ] as readonly CommandModule<CommonArguments>[];
 const names = commands.map(({ command }) => String(command).split(' ')[0]);

@@ -20,7 +20,10 @@ import { referenceLinearAlgebra } from '../ridge/reference.ts';
 import type { LinearAlgebra } from '../ridge/types.ts';
 import { givenConfig } from './settings.ts';
 
-export const realClock: Clock = { now: () => Date.now() };
+const startedMs = Date.now() - performance.now();
+
+/** It does not jump when the machine's clock is set: leases and waits hold until then, and an hour back would be an hour's wait. */
+export const realClock: Clock = { now: () => Math.round(startedMs + performance.now()) };
 
 /** Options of every command. */
 export interface CommonArguments {

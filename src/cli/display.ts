@@ -1,6 +1,5 @@
 /**
- * The live display of a study. On a terminal: lines that stay scroll by above a frame (header, a bar a worker, best score) that is drawn
- * over itself, one write a frame, each line erased only behind its new text, so that nothing flickers. Elsewhere (a pipe, CI, a dumb
+ * The live display of a study. On a terminal: lines that stay scroll by above a frame (header, a bar a worker, best score; screen.ts). Elsewhere (a pipe, CI, a dumb
  * terminal): plain lines, one when a trial starts or ends and at most one about progress every ten seconds.
  */
 import pc from 'picocolors';
@@ -8,6 +7,7 @@ import { announcements, type Announcement } from '../report/announce.ts';
 import { frameOf, statusLine } from '../report/frame.ts';
 import { type Paint, unpainted } from '../report/model.ts';
 import type { StudyView } from '../report/view.ts';
+import { createScreen, type ScreenStream } from './screen.ts';
 
 export interface Display {
   /** Shows the study as it is now. May be called as often as one likes; a second or so apart at most, or the clock in the header stands still. */
@@ -19,8 +19,7 @@ export interface Display {
 }
 
 export interface DisplayOptions {
-  /** `columns` and `rows` are read before every frame. */
-  readonly out: Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'>;
+  readonly out: ScreenStream;
   readonly colour: boolean;
   /** Whether `out` can be drawn over. */
   readonly isTTY: boolean;
@@ -70,28 +69,15 @@ function plainDisplay({ out, nowMs }: DisplayOptions): Display {
 /** A frame may follow another after this time; views in between are shown with the next one. */
 const frameEveryMs = 60;
 
-const eraseToLineEnd = '\x1b[K';
-const eraseBelow = '\x1b[J';
-/** To the start of the line so many lines up; a ^C that the terminal echoed has moved the cursor. */
-const up = (lines: number): string => `\r${lines > 0 ? `\x1b[${lines}A` : ''}`;
-
 function liveDisplay({ out, colour, nowMs }: DisplayOptions): Display {
   const paint = paintOf(colour);
   let view: StudyView | undefined;
-  /** Widths of the lines that are on the screen now. */
-  let onScreen: readonly number[] = [];
+  const screen = createScreen(out);
   let drawnAt = -Infinity;
   let open = true;
 
   const draw = (above: readonly string[] = []): void => {
-    // The cursor's own line stays free, and so does the last character of each line: some terminals wrap behind it.
-    const width = Math.max(1, (out.columns || 80) - 1);
-    const lines = view === undefined ? [] : frameOf(view, { width, height: Math.max(3, (out.rows || 24) - 1) }, paint);
-    // After the window got narrower, what was drawn wide may take more than one row a line.
-    const rows = onScreen.reduce((sum, was) => sum + Math.max(1, Math.ceil(was / (width + 1))), 0);
-    const kept = above.length > 0 ? eraseBelow + above.map((line) => `${line}\n`).join('') : '';
-    out.write(up(rows) + kept + lines.map((line) => `${line}${eraseToLineEnd}\n`).join('') + eraseBelow);
-    onScreen = lines.map((line) => unstyled(line).length);
+    screen.draw(view === undefined ? [] : frameOf(view, screen.size(), paint), above);
     drawnAt = nowMs();
   };
 
@@ -124,10 +110,9 @@ function painted({ type, text }: Announcement, paint: Paint): string {
       return paint.red(text);
     case 'started':
     case 'done':
+    case 'dropped':
       return text;
     default:
       return type satisfies never;
   }
 }
-
-const unstyled = (line: string): string => line.replace(/\x1b\[[0-9;]*m/g, '');

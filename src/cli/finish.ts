@@ -8,30 +8,33 @@ import { writeFileDurably } from '../checkpoint/files.ts';
 import { finalWeights } from '../checkpoint/averaging.ts';
 import { decodeCheckpoint } from '../checkpoint/format.ts';
 import type { SweepConfig } from '../config/types.ts';
+import type { Prepared } from '../dataset/prepare.ts';
 import { dataFor } from '../dataset/study-data.ts';
 import type { Plan } from '../plan/types.ts';
 import { rankingJson } from '../rank/render.ts';
 import type { RankedTrial } from '../rank/types.ts';
 import { foldsCsv, learningCurveCsv, type TimingRow } from '../report/csv.ts';
+import { leaderboard } from '../report/leaderboard.ts';
 import { reportMarkdown } from '../report/markdown.ts';
 import type { LearningCurve } from '../report/model.ts';
-import type { State } from '../scheduler/types.ts';
+import type { TaskState } from '../scheduler/types.ts';
 import { networkOf } from '../train/network.ts';
 import { type FeatureSource, type Member } from '../train/ensemble.ts';
 import { exportBest } from './best.ts';
-import { openMachine, type StudyInputs } from './context.ts';
+import { openMachine } from './context.ts';
 import { learningCurves } from './curves.ts';
+import { paintOf, terminalOf } from './display.ts';
 import { failuresOf, outcomesOf, secondsOf } from './outputs.ts';
 import { version } from './version.ts';
 import { shown, type StudyPaths } from './study-folder.ts';
 
 export interface FinishOptions {
   readonly config: SweepConfig;
-  readonly inputs: StudyInputs;
+  readonly prepared: Prepared;
   readonly plan: Plan;
   readonly artifacts: ArtifactStore;
   readonly paths: StudyPaths;
-  readonly state: State;
+  readonly tasks: ReadonlyMap<string, TaskState>;
   /** With at least one trained trial. */
   readonly ranking: readonly RankedTrial[];
   readonly timings: readonly TimingRow[];
@@ -42,15 +45,15 @@ export interface FinishOptions {
  * Resolves to what is there afterwards: [path, what it is], in the order in which a reader may want them. Nothing is made again that an earlier
  * run made of the same ranking.
  */
-export async function finishStudy(options: FinishOptions): Promise<readonly WrittenFile[]> {
-  const { config, inputs, paths, ranking } = options;
+async function finishStudy(options: FinishOptions): Promise<readonly WrittenFile[]> {
+  const { config, prepared, paths, ranking } = options;
   const stamp = hashOf({
     version,
     ranking: rankingJson(ranking, config.protocol),
     learningCurve: config.ridge.learningCurve,
     folds: config.features.folds,
   });
-  const files = filesOf(paths, inputs.prepared.data.target.some(Number.isNaN));
+  const files = filesOf(paths, prepared.data.target.some(Number.isNaN));
   const made = await readFile(paths.file(stampFile), 'utf8').catch(() => undefined);
   if (made !== stamp || !(await allThere(files))) {
     await rm(paths.file(stampFile), { force: true });
@@ -60,8 +63,19 @@ export async function finishStudy(options: FinishOptions): Promise<readonly Writ
   return files;
 }
 
+/** Finishes the study, and says on standard output what came out and where it lies. */
+export async function finishAndShow(options: FinishOptions): Promise<void> {
+  const { ranking, timings } = options;
+  const written = await finishStudy(options);
+  const seconds = new Map(Object.entries(secondsOf(timings)));
+  const width = process.stdout.isTTY ? process.stdout.columns : undefined;
+  const paint = paintOf(terminalOf(process.stdout, process.env).colour);
+  process.stdout.write(`\n${leaderboard({ ranking, seconds, width, paint })}\n`);
+  for (const [path, what] of written) process.stdout.write(`  ${shown(path).padEnd(40)} ${what}\n`);
+}
+
 /** A path, and what lies there. */
-export type WrittenFile = readonly [path: string, what: string];
+type WrittenFile = readonly [path: string, what: string];
 
 /** Says of which ranking best/ and the report were made; written last. */
 const stampFile = '.finished';
@@ -86,8 +100,7 @@ const allThere = (files: readonly WrittenFile[]): Promise<boolean> =>
   );
 
 async function writeAll(options: FinishOptions): Promise<void> {
-  const { config, inputs, plan, artifacts, paths, state, ranking, timings, note } = options;
-  const { prepared } = inputs;
+  const { config, prepared, plan, artifacts, paths, tasks, ranking, timings, note } = options;
   const best = ranking.find(({ kind }) => kind === 'trained');
   const trial = plan.trials.find(({ id }) => id === best?.id);
   if (best === undefined || trial === undefined)
@@ -95,7 +108,7 @@ async function writeAll(options: FinishOptions): Promise<void> {
   const log = { log: (_level: string, message: string): void => note(message) };
   const { engine, linearAlgebra } = await openMachine(config.workers.engine, 'auto', log, config.workers.device);
 
-  const outcomes = outcomesOf(state.tasks, prepared.data.task);
+  const outcomes = outcomesOf(tasks, prepared.data.task);
   const sourceOf = async (id: string): Promise<Omit<FeatureSource, 'combine'> | undefined> => {
     const outcome = outcomes.get(id);
     const planned = plan.trials.find((row) => row.id === id);
@@ -148,9 +161,9 @@ async function writeAll(options: FinishOptions): Promise<void> {
       engines: [...new Set(timings.map((row) => row.engine))].filter((engine) => engine !== 'none'),
       noisefold: version,
       ranking,
-      failures: failuresOf(state.tasks, prepared.data.task),
+      failures: failuresOf(tasks, prepared.data.task),
       seconds: secondsOf(timings),
-      corruption: [...state.tasks.values()].find(({ task }) => task.trial === best.id)?.result?.corruption ?? [],
+      corruption: [...tasks.values()].find(({ task }) => task.trial === best.id)?.result?.corruption ?? [],
       learningCurve: curves,
       data: {
         files: [config.data.train, config.data.test].flatMap((path) => (path === undefined ? [] : [shown(path)])),

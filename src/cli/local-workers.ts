@@ -1,8 +1,7 @@
-/** Starts the worker processes of one machine, and starts them again when they die: nobody should have to sit beside a sweep. */
-import { fork, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+/** The workers of a sweep: processes of this machine that are started again when they die: nobody should have to sit beside a sweep. */
 import type { Log } from '../base/ports.ts';
 import type { DeviceName, EngineName } from '../config/types.ts';
+import { startWorkerProcesses } from './worker-processes.ts';
 
 export interface LocalWorkersOptions {
   readonly count: number;
@@ -34,61 +33,52 @@ const restartMs = 500;
 /** A drain checkpoints within seconds; who takes longer hangs. */
 const drainMs = 30_000;
 
-const main = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url));
-
 export function startLocalWorkers(options: LocalWorkersOptions): LocalWorkers {
-  const { log } = options;
-  const running = new Map<string, ChildProcess>();
-  const timers = new Set<NodeJS.Timeout>();
-  let closing = false;
-  let exhausted = 0;
-  let onQuiet: () => void = () => {};
-
-  function start(name: string, left: number): void {
-    const args = ['worker', '--connect', options.connect, '--name', name, '--engine', options.engine, '--device', options.device];
-    const child = fork(main, [...args, '--threads', String(options.threads), '--log', options.logFile], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    let stderr = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-2_000)));
-    running.set(name, child);
-    child.on('error', (error) => log.log('error', 'a worker process could not be started', { name, message: error.message }));
-    child.on('close', (code, signal) => {
-      running.delete(name);
-      if (!closing || code !== 0) log.log('warn', 'a worker process ended', { name, code, signal, stderr: stderr.trim() });
-      options.onLost(name);
-      if (running.size === 0) onQuiet();
-      if (closing) return;
-      if (left === 0) {
-        if (++exhausted === options.count) options.onExhausted();
-        return;
-      }
-      const timer = setTimeout(() => {
-        timers.delete(timer);
-        start(name, left - 1);
-      }, restartMs);
-      timers.add(timer);
-    });
-  }
-
-  for (let i = 1; i <= options.count; i++) start(`local-${i}`, restarts);
-
+  const { connect, engine, device, threads, logFile, log } = options;
+  let retired = false;
+  const exhausted = new Set<string>();
+  const processes = startWorkerProcesses({
+    workers: Array.from({ length: options.count }, (_, i) => {
+      const name = `local-${i + 1}`;
+      const shared = [
+        '--connect',
+        connect,
+        '--engine',
+        engine,
+        '--device',
+        device,
+        '--threads',
+        String(threads),
+        '--log',
+        logFile,
+      ];
+      return { name, args: ['--name', name, ...shared] };
+    }),
+    again(name, ended) {
+      if (ended.restarts < restarts) return restartMs;
+      exhausted.add(name);
+      if (exhausted.size === options.count) options.onExhausted();
+      return undefined;
+    },
+    onEnded: options.onLost,
+    stderr: 'keep',
+    log,
+  });
   const retire = (): void => {
-    closing = true;
-    for (const timer of timers) clearTimeout(timer);
+    retired = true;
+    processes.retire();
   };
   const kill = (): void => {
-    retire();
-    for (const child of running.values()) child.kill('SIGKILL');
+    if (!retired) retire();
+    processes.signal('SIGKILL');
   };
   return {
     retire,
     kill,
     async close() {
       retire();
-      if (running.size === 0) return;
       const timer = setTimeout(kill, drainMs);
-      await new Promise<void>((resolve) => (onQuiet = resolve));
+      await processes.ended;
       clearTimeout(timer);
     },
   };

@@ -1,4 +1,5 @@
 /** Logs on winston: JSON lines in a file, or readable lines on standard error. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import winston from 'winston';
 import type { Log } from '../base/ports.ts';
 
@@ -10,11 +11,14 @@ export interface ClosableLog extends Log {
 function wrap(logger: winston.Logger): ClosableLog {
   return {
     log: (level, message, fields = {}) => void logger.log({ ...fields, level, message }),
-    close: () =>
-      new Promise((resolve) => {
+    async close() {
+      // winston ends its files before it has handed them all lines, where a file is slower than they come; then those lines are an error.
+      while (logger.readableLength + logger.writableLength > 0) await sleep(1);
+      await new Promise<void>((resolve) => {
         logger.on('finish', () => resolve());
         logger.end();
-      }),
+      });
+    },
   };
 }
 
@@ -25,12 +29,13 @@ export function fileLog(filename: string, fields: Readonly<Record<string, string
   return wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), json()), transports: [transport] }));
 }
 
-export function stderrLog(): ClosableLog {
+/** Readable lines on standard error, with the same fields on each. */
+export function stderrLog(fields: Readonly<Record<string, string>> = {}): ClosableLog {
   const { combine, timestamp, printf } = winston.format;
-  const line = printf(({ timestamp: at, level, message, ...fields }) => {
-    const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
+  const line = printf(({ timestamp: at, level, message, ...more }) => {
+    const rest = Object.keys(more).length === 0 ? '' : ` ${JSON.stringify(more)}`;
     return `${String(at)} ${level} ${String(message)}${rest}`;
   });
   const transport = new winston.transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] });
-  return wrap(winston.createLogger({ format: combine(timestamp(), line), transports: [transport] }));
+  return wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), line), transports: [transport] }));
 }

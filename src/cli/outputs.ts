@@ -64,7 +64,9 @@ async function writeResult(folder: string, trial: Trial, result: TaskResult, art
     await writeFileDurably(join(folder, 'history.csv'), historyCsv(result.history));
     await writeFileDurably(join(folder, 'corruption.csv'), corruptionCsv(result.corruption));
   }
-  if (result.checkpoint !== undefined) await writeCheckpointFiles(folder, await artifacts.get(result.checkpoint));
+  // The study may keep those of the best trials only.
+  if (result.checkpoint !== undefined && (await artifacts.has(result.checkpoint)))
+    await writeCheckpointFiles(folder, await artifacts.get(result.checkpoint));
 }
 
 const writeJson = (folder: string, name: string, value: unknown): Promise<void> =>
@@ -132,19 +134,6 @@ export function secondsOf(timings: readonly TimingRow[]): Readonly<Record<string
   const seconds: Record<string, number> = {};
   for (const row of timings) seconds[row.trial] = (seconds[row.trial] ?? 0) + row.seconds;
   return seconds;
-}
-
-/**
- * Deletes what no task points at: a checkpoint whose worker was killed before it could say that it was there. Only while no task runs.
- * @param data the hashes of the study's data, which stay
- */
-export async function discardOrphans(
-  artifacts: ArtifactStore,
-  tasks: ReadonlyMap<string, TaskState>,
-  data: readonly string[],
-): Promise<void> {
-  const named = new Set([...data, ...[...tasks.values()].flatMap(({ checkpoint }) => checkpoint?.hash ?? [])]);
-  for (const hash of await artifacts.list()) if (!named.has(hash)) await artifacts.delete(hash);
 }
 
 /** Why trials failed: the first failed fold's reason of each. */

@@ -3,17 +3,19 @@ import type { Log } from '../base/ports.ts';
 import { NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig } from '../config/types.ts';
 import type { Prepared } from '../dataset/prepare.ts';
-import { dataFor } from '../dataset/study-data.ts';
 import { startCoordinator } from '../coordinator/coordinator.ts';
+import { summaryOf } from '../report/summary.ts';
 import { viewOf } from '../report/view.ts';
 import { isFinal } from '../scheduler/transitions.ts';
-import { defaultPolicy, type State, type TaskState } from '../scheduler/types.ts';
-import type { TaskSpec } from '../train/types.ts';
+import { defaultPolicy, type State, type StudyState, type TaskState } from '../scheduler/types.ts';
+import { createBlobServer } from '../wire/blobs/server.ts';
 import { bindCoordinator } from '../wire/zmq.ts';
 import { realClock } from './context.ts';
+import { identityIn, oneStore, realTimers } from './coordinator-parts.ts';
 import type { Display } from './display.ts';
 import { startLocalWorkers } from './local-workers.ts';
 import { shown, type OpenStudy, type StudyPaths } from './study-folder.ts';
+import { version } from './version.ts';
 
 export interface RunStudyOptions {
   readonly config: SweepConfig;
@@ -27,58 +29,75 @@ export interface RunStudyOptions {
   readonly onEnd: (task: TaskState) => void;
 }
 
+export interface EndedStudy {
+  readonly state: StudyState;
+  /** Somebody stopped it, even if nothing was left to do by then. */
+  readonly interrupted: boolean;
+}
+
 const heartbeatMs = 500;
 const redrawMs = 250;
 
-/** Resolves with the last state. Throws WORKER_LOST when no worker stays alive, STORE_FAILED and DISK_FULL when the state cannot be kept. */
-export async function runStudy(options: RunStudyOptions): Promise<State> {
+/**
+ * Resolves with the study's last state. Throws WORKER_LOST when no worker stays alive, STORE_FAILED when the state cannot be kept. A full disk
+ * pauses it until there is space.
+ */
+export async function runStudy(options: RunStudyOptions): Promise<EndedStudy> {
   const { config, prepared, study, paths, display, log } = options;
   const { data } = prepared;
+  const name = config.study;
   const startedMs = realClock.now();
   const transport = await bindCoordinator({ address: 'tcp://127.0.0.1:0' });
   log.log('info', 'the coordinator listens', { address: transport.address });
-  const trials = new Map(study.plan.trials.map((trial) => [trial.id, trial]));
-  const tasks = new Map(study.plan.tasks.map((task) => [task.id, task]));
 
   const coordinator = startCoordinator({
-    study: config.study,
-    store: study.store,
+    stores: oneStore(name, study.store),
     transport,
     artifacts: study.artifacts,
     artifactsAt: paths.artifacts,
-    specOf(id): TaskSpec {
-      const task = tasks.get(id);
-      const trial = task && trials.get(task.trial);
-      if (task === undefined || trial === undefined) throw new NoisefoldError('INTERNAL', `task ${id} is not in the plan`);
-      const { hash } = dataFor(prepared, task.fold);
-      return { task, kind: trial.kind, config: trial.config, seed: config.seed, ridge: config.ridge, data: hash };
-    },
+    identity: identityIn(paths.artifacts),
+    blobs: createBlobServer,
     policy: defaultPolicy,
     heartbeatMs,
     // The workers of an earlier run ended with it.
     graceMs: 0,
-    retryFailed: true,
     clock: realClock,
+    timers: realTimers,
     log,
+    summaryOf,
+    version,
     // A view of thousands of trials takes its time: between ends of trials, the timer draws.
-    onChange(state, effects) {
+    onTurn(state, effects) {
       const ended = effects.flatMap((effect) => (effect.type === 'persist' && isFinal(effect.task.status) ? [effect.task] : []));
       for (const task of ended) options.onEnd(task);
       if (ended.length > 0) redraw(state);
     },
+    onDiskFull(full) {
+      display.note(full ? 'the disk is full: waiting until there is space (finished work is kept)' : 'there is space again');
+    },
   });
-  if (coordinator.state().phase === 'finished') {
+  const studyIn = (state: State): StudyState => {
+    const found = state.studies.get(name);
+    if (found === undefined) throw coordinator.broken().get(name) ?? new NoisefoldError('INTERNAL', `there is no study ${name}`);
+    return found;
+  };
+  if (studyIn(coordinator.state()).status !== 'cancelled') coordinator.retry(name);
+  if (studyIn(coordinator.state()).status === 'finished') {
+    await coordinator.close();
     await transport.close();
-    return coordinator.state();
+    return { state: studyIn(coordinator.state()), interrupted: false };
   }
 
   const metric = data.task === 'binary' ? 'auc' : 'rmse';
   function redraw(state: State): void {
-    display.update(viewOf({ study: config.study, plan: study.plan, state, metric, nowMs: realClock.now(), startedMs }));
+    const { workers: known, phase } = state;
+    const shownStudy = state.studies.get(name);
+    if (shownStudy === undefined) return;
+    const nowMs = realClock.now();
+    display.update(viewOf({ plan: study.plan, study: shownStudy, workers: known.values(), phase, metric, nowMs, startedMs }));
   }
 
   let failure: NoisefoldError | undefined;
-  coordinator.tick();
   const workers = startLocalWorkers({
     ...options.workers,
     connect: transport.address,
@@ -95,7 +114,6 @@ export async function runStudy(options: RunStudyOptions): Promise<State> {
       coordinator.stop();
     },
   });
-  const ticks = setInterval(() => coordinator.tick(), heartbeatMs);
   const redraws = setInterval(() => redraw(coordinator.state()), redrawMs);
 
   let interrupts = 0;
@@ -113,17 +131,17 @@ export async function runStudy(options: RunStudyOptions): Promise<State> {
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   try {
-    await coordinator.ended;
+    await coordinator.ended(name);
     await workers.close();
     if (failure !== undefined) throw failure;
-    return coordinator.state();
+    return { state: studyIn(coordinator.state()), interrupted: coordinator.state().phase !== 'running' };
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
-    clearInterval(ticks);
     clearInterval(redraws);
     workers.kill();
     await workers.close();
+    await coordinator.close();
     await transport.close();
   }
 }

@@ -2,20 +2,23 @@
 import { join, relative, resolve } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
-import { NoisefoldError } from '../base/errors.ts';
+import { sha256 } from '../base/hash.ts';
 import { canonicalJson } from '../base/json.ts';
-import { changesOf } from '../config/changes.ts';
 import { mayGoOn } from '../config/engine.ts';
-import { configHash, decisive } from '../config/parse.ts';
+import { configHash } from '../config/parse.ts';
 import type { EngineName, SweepConfig } from '../config/types.ts';
+import { NoisefoldError } from '../base/errors.ts';
+import { differenceOf } from '../coordinator/submit.ts';
 import type { Prepared } from '../dataset/prepare.ts';
 import { dataArtifacts, dataHash, planData } from '../dataset/study-data.ts';
+import { encodePrepared } from '../dataset/serialise.ts';
 import { planStudy } from '../plan/plan.ts';
 import type { Plan } from '../plan/types.ts';
 import type { TaskState } from '../scheduler/types.ts';
 import { openStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { makeOutputFolder } from './output-folder.ts';
+import { encodePreparedTable } from './prepared-table.ts';
 import { version } from './version.ts';
 
 /** Absolute paths of all that a study writes. */
@@ -49,14 +52,38 @@ export function shown(path: string): string {
   return from !== '' && from.length < path.length ? from : path;
 }
 
-const changesIn = (was: SweepConfig, is: SweepConfig): readonly string[] => changesOf(decisive(was), decisive(is));
-
 export interface OpenStudy {
   readonly store: Store;
   readonly artifacts: ArtifactStore;
   readonly plan: Plan;
   /** Whether an earlier run of the same study is taken up again. */
   readonly resumed: boolean;
+}
+
+/** What a study is made of, apart from its name and configuration: what its row names, and the blobs. */
+export interface StudyContents {
+  readonly plan: Plan;
+  readonly dataHash: string;
+  /** Hashes of the prepared data: of all rows first, then (protocol inductive) of each fold. */
+  readonly data: readonly string[];
+  /** Hash of the prepared table. */
+  readonly table: string;
+  /** The bytes of each blob by its hash; made when they are asked for. */
+  readonly blobs: ReadonlyMap<string, () => Uint8Array>;
+}
+
+/** Throws what planStudy throws. */
+export function studyContents(config: SweepConfig, prepared: Prepared): StudyContents {
+  const { data, folds = [] } = prepared;
+  const table = encodePreparedTable(prepared);
+  const hash = sha256(table);
+  return {
+    plan: planStudy(config, planData(prepared)),
+    dataHash: dataHash(prepared),
+    data: [data.hash, ...folds.map((fold) => fold.data.hash)],
+    table: hash,
+    blobs: new Map([[data.hash, () => encodePrepared(data)], ...dataArtifacts(prepared), [hash, () => table]]),
+  };
 }
 
 /** The engine of a study is that of its first result. Throws CONFIG_CHANGED where another one is asked for. */
@@ -77,28 +104,21 @@ export function requireSameEngine(asked: EngineName, tasks: readonly Pick<TaskSt
  */
 export async function openStudy(paths: StudyPaths, config: SweepConfig, prepared: Prepared, nowMs: number): Promise<OpenStudy> {
   // Planned before the folder exists: a plan that cannot be made leaves nothing behind.
-  const fresh = planStudy(config, planData(prepared));
-  const dataset = dataHash(prepared);
+  const { plan, blobs, ...contents } = studyContents(config, prepared);
   await makeOutputFolder(paths.folder);
   const artifacts = fileArtifacts(paths.artifacts);
   const store = openStore(paths.database);
   try {
     const known = store.study();
-    const hash = configHash(config);
-    if (known !== undefined && (known.configHash !== hash || known.dataHash !== dataset)) {
-      const changes = known.configHash === hash ? [] : changesIn(JSON.parse(known.config) as SweepConfig, config);
-      const what = known.configHash === hash ? 'other data (the tables have changed)' : 'another configuration';
-      const message = [`the study ${config.study} was started with ${what}`, ...changes].join('\n  ');
-      throw new NoisefoldError('CONFIG_CHANGED', message, {
-        where: shown(paths.folder),
-        hint: `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`,
-      });
-    }
+    const hashes = { configHash: configHash(config), dataHash: contents.dataHash };
+    const hint = `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`;
+    const difference = known && differenceOf(known, config, hashes, shown(paths.folder), hint);
+    if (difference !== undefined) throw difference;
     requireSameEngine(config.workers.engine, store.tasks(), paths.folder);
-    for (const [address, bytes] of dataArtifacts(prepared)) if (!(await artifacts.has(address))) await artifacts.put(bytes());
-    const row = { name: config.study, config: canonicalJson(config), configHash: hash, dataHash: dataset, version };
-    if (known === undefined) store.create({ ...row, createdMs: nowMs }, fresh);
-    else store.extend({ ...row, createdMs: known.createdMs }, fresh);
+    for (const [hash, bytes] of blobs) if (!(await artifacts.has(hash))) await artifacts.put(bytes());
+    const row = { name: config.study, config: canonicalJson(config), ...hashes, ...contents, version };
+    if (known === undefined) store.create({ ...row, status: 'running', createdMs: nowMs }, plan);
+    else store.extend({ ...row, status: known.status, createdMs: known.createdMs }, plan);
     return { store, artifacts, plan: store.plan(), resumed: known !== undefined };
   } catch (thrown) {
     store.close();

@@ -4,9 +4,9 @@ import type { CommandModule } from 'yargs';
 import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig, WorkersConfig } from '../config/types.ts';
 import { engineNames, type EngineName } from '../config/types.ts';
-import { leaderboard } from '../report/leaderboard.ts';
+import { repairStudy } from '../coordinator/repair.ts';
 import { isFinal, isOver } from '../scheduler/transitions.ts';
-import type { State, TaskState } from '../scheduler/types.ts';
+import type { TaskState } from '../scheduler/types.ts';
 import {
   atLeastOne,
   commandAgain,
@@ -16,12 +16,13 @@ import {
   type CommonArguments,
   type StudyInputs,
 } from './context.ts';
-import { dataArtifacts, dataHash } from '../dataset/study-data.ts';
-import { createDisplay, paintOf, terminalOf } from './display.ts';
-import { finishStudy } from './finish.ts';
+import { dataHash } from '../dataset/study-data.ts';
+import { createDisplay, terminalOf } from './display.ts';
+import { finishAndShow } from './finish.ts';
 import { fileLog } from './log.ts';
-import { discardOrphans, outcomesOf, rankingOf, secondsOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
-import { runStudy } from './run-study.ts';
+import { outcomesOf, rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
+import { retain } from './retain.ts';
+import { runStudy, type EndedStudy } from './run-study.ts';
 import { openStudy, shown, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
 
 interface SweepArguments extends CommonArguments {
@@ -82,18 +83,22 @@ async function runSweep(args: SweepArguments): Promise<void> {
   const again = commandAgain();
   try {
     if (study.resumed) {
+      const { store, artifacts } = study;
+      const redone = await repairStudy({ store, artifacts, thorough: true, nowMs: realClock.now(), log });
+      if (redone.length > 0)
+        display.note(`Checkpoints that were lost or damaged on disk are trained again: ${redone.join(', ')}`);
       const over = study.store.tasks().every(isOver);
       display.note(over ? `This study is finished: ${shown(paths.folder)}` : `Going on with the study in ${shown(paths.folder)}`);
     }
-    const state = await runAndWriteTrials(config, inputs, study, paths, display, log);
+    const { state, interrupted } = await runAndWriteTrials(config, inputs, study, paths, display, log);
     display.close();
-    const ranking = rankingOf(study.plan, state.tasks, data.task);
-    const timings = timingsOf(state.tasks, study.store.transitions());
+    const tasks = new Map(state.tasks);
+    const ranking = rankingOf(study.plan, tasks, data.task);
+    const timings = timingsOf(tasks, study.store.transitions());
     await writeRanking(paths, ranking, config.protocol, timings);
-    const kept = dataArtifacts(prepared).map(([hash]) => hash);
-    await discardOrphans(study.artifacts, state.tasks, kept);
-    if (state.phase !== 'finished') {
-      const outcomes = [...outcomesOf(state.tasks, data.task).values()];
+    await retain(paths, study, config, state);
+    if (interrupted || state.status !== 'finished') {
+      const outcomes = [...outcomesOf(tasks, data.task).values()];
       const done = outcomes.filter(({ status }) => status === 'scored').length;
       throw new NoisefoldError(
         'INTERRUPTED',
@@ -119,23 +124,12 @@ async function runSweep(args: SweepArguments): Promise<void> {
       process.stderr.write(`\n${left.format()}\n`);
       process.exit(left.exit);
     });
-    const written = await finishStudy({
-      config,
-      inputs,
+    await finishAndShow({
+      ...{ config, prepared, paths, tasks, ranking, timings },
       plan: study.plan,
       artifacts: study.artifacts,
-      paths,
-      state,
-      ranking,
-      timings,
       note: (line) => display.note(line),
     });
-    const seconds = new Map(Object.entries(secondsOf(timings)));
-    const width = process.stdout.isTTY ? process.stdout.columns : undefined;
-    process.stdout.write(
-      `\n${leaderboard({ ranking, seconds, width, paint: paintOf(terminalOf(process.stdout, process.env).colour) })}\n`,
-    );
-    for (const [path, what] of written) process.stdout.write(`  ${shown(path).padEnd(40)} ${what}\n`);
   } catch (thrown) {
     display.close();
     const error = asNoisefoldError(thrown);
@@ -155,7 +149,7 @@ async function runAndWriteTrials(
   paths: StudyPaths,
   display: ReturnType<typeof createDisplay>,
   log: ReturnType<typeof fileLog>,
-): Promise<State> {
+): Promise<EndedStudy> {
   const { prepared } = inputs;
   const trials = new Map(study.plan.trials.map((trial) => [trial.id, trial]));
   const writes: Promise<void>[] = [];
@@ -186,7 +180,7 @@ async function runAndWriteTrials(
     if (ended.length > 0) write(id, ended);
   }
   const unfinished = before.filter((task) => !isOver(task));
-  const state = await runStudy({
+  const ended = await runStudy({
     config,
     prepared,
     study,
@@ -201,7 +195,7 @@ async function runAndWriteTrials(
   });
   await Promise.all(writes);
   if (failure !== undefined) throw failure;
-  return state;
+  return ended;
 }
 
 const workersOf = (config: WorkersConfig, { workers, threads, engine }: SweepArguments): WorkersConfig => ({

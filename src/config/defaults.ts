@@ -1,4 +1,5 @@
 import type {
+  CheckpointsConfig,
   MlpSpace,
   NoiseSpace,
   RidgeConfig,
@@ -38,6 +39,7 @@ export const defaults = {
   },
   search: { sampler: 'sobol', trials: 12 },
   workers: { count: 'auto', threads: 'auto', engine: 'auto', device: 'auto' },
+  checkpoints: { keep: 'all' },
 } as const satisfies {
   noise: NoiseSpace;
   transformer: TransformerSpace;
@@ -47,5 +49,6 @@ export const defaults = {
   ridge: RidgeConfig;
   search: SearchConfig;
   workers: WorkersConfig;
+  checkpoints: CheckpointsConfig;
   [key: string]: unknown;
 };

@@ -160,6 +160,11 @@ export interface WorkersConfig {
   readonly device: DeviceName;
 }
 
+export interface CheckpointsConfig {
+  /** Final checkpoints of trained trials: of all, or of the best so many. */
+  readonly keep: 'all' | { readonly best: number };
+}
+
 export interface SweepConfig {
   /** Names the study and its folder: letters, digits, `-`, `_` and `.`. */
   readonly study: string;
@@ -173,6 +178,7 @@ export interface SweepConfig {
   readonly ridge: RidgeConfig;
   readonly search: SearchConfig;
   readonly workers: WorkersConfig;
+  readonly checkpoints: CheckpointsConfig;
   /** The folder that holds the study's folder; relative to where the command is run. */
   readonly output: string;
 }

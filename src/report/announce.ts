@@ -4,7 +4,7 @@ import { metricNames } from './model.ts';
 import type { StudyView, TrialRow } from './view.ts';
 
 export interface Announcement {
-  readonly type: 'started' | 'done' | 'requeued' | 'failed';
+  readonly type: 'started' | 'done' | 'requeued' | 'failed' | 'dropped';
   readonly text: string;
 }
 
@@ -41,6 +41,8 @@ function announcement(was: TrialRow | undefined, row: TrialRow, view: StudyView)
     case 'pending':
       if (view.phase === 'running') return [{ type: 'requeued', text: `${row.id} is back in the queue${reason}` }];
       return [{ type: 'requeued', text: `${row.id} stopped; it goes on from its last checkpoint when the study is resumed` }];
+    case 'dropped':
+      return [{ type: 'dropped', text: `${row.id} will not run` }];
     default:
       return row.status satisfies never;
   }

@@ -10,6 +10,9 @@ export interface FrameSize {
   readonly height: number;
 }
 
+/** What a frame shows: a view without its trials. */
+export type FrameView = Omit<StudyView, 'rows' | 'failures'>;
+
 /** A part of a line. Widths are counted on the text, so paint has no part in the layout. */
 interface Part {
   readonly text: string;
@@ -17,8 +20,8 @@ interface Part {
 }
 
 /** The header, a line a worker (none once the study is over), the best score so far. Workers that do not fit the height are counted. */
-export function frameOf(view: StudyView, { width, height }: FrameSize, paint: Paint): readonly string[] {
-  const over = view.phase === 'finished' || view.phase === 'stopped';
+export function frameOf(view: FrameView, { width, height }: FrameSize, paint: Paint): readonly string[] {
+  const over = view.phase === 'finished' || view.phase === 'stopped' || view.phase === 'cancelled';
   const long = bestParts(view, paint, 'long');
   const best = sizeOf(long) <= width ? long : bestParts(view, paint, 'short');
   const footer = best.length === 0 ? [] : [fit(best, width)];
@@ -31,11 +34,11 @@ export function frameOf(view: StudyView, { width, height }: FrameSize, paint: Pa
 }
 
 /** The header and the best score in one line of any length. */
-export const statusLine = (view: StudyView, paint: Paint): string =>
+export const statusLine = (view: FrameView, paint: Paint): string =>
   fit([...headerParts(view, paint), ...bestParts(view, paint, 'long')], Infinity);
 
 /** `diamonds  7/12 trials done, 2 running, 0 failed  elapsed 1:40  left 1:05` */
-function headerParts({ study, phase, trials, baselines, elapsed, left }: StudyView, paint: Paint): readonly Part[] {
+function headerParts({ study, phase, trials, baselines, elapsed, left }: FrameView, paint: Paint): readonly Part[] {
   const failed = trials.failed + baselines.failed;
   const open = baselines.total - baselines.done - baselines.failed;
   return [
@@ -45,7 +48,7 @@ function headerParts({ study, phase, trials, baselines, elapsed, left }: StudyVi
       brush: failed > 0 ? paint.red : undefined,
     },
     ...(open > 0 ? [{ text: `${baselines.done}/${baselines.total} baselines` }] : []),
-    ...(phase === 'stopping' ? [{ text: 'stopping', brush: paint.red }] : []),
+    ...(phase === 'running' || phase === 'finished' || phase === 'stopped' ? [] : [{ text: phase, brush: paint.red }]),
     { text: `elapsed ${duration(elapsed)}` },
     ...(left !== undefined && phase === 'running'
       ? [{ text: left.atLeast ? `more than ${duration(left.seconds)} left` : `left ${duration(left.seconds)}` }]
@@ -57,7 +60,7 @@ function headerParts({ study, phase, trials, baselines, elapsed, left }: StudyVi
  * `best 0.1131 RMSE (trial-0003)  raw ridge 0.1781 (−36.5 %)  untrained network 0.1262 (−10.4 %)`; short, for 80 columns:
  * `best 0.1131 RMSE (trial-0003)  raw 0.1781 −36.5 %  untrained 0.1262 −10.4 %`. No parts before there is a score.
  */
-function bestParts({ best, raw, untrained, metric }: StudyView, paint: Paint, form: 'long' | 'short'): readonly Part[] {
+function bestParts({ best, raw, untrained, metric }: FrameView, paint: Paint, form: 'long' | 'short'): readonly Part[] {
   const baseline = (name: string, against: Comparison | undefined): readonly Part[] => {
     if (against === undefined) return [];
     const { score, change } = against;

@@ -7,7 +7,9 @@
  */
 import type { Plan, Trial } from '../plan/types.ts';
 import { isFinal, isHeld } from '../scheduler/transitions.ts';
-import type { State, TaskState } from '../scheduler/types.ts';
+import type { StudyState, TaskState, WorkerState } from '../scheduler/types.ts';
+
+type Tasks = Pick<StudyState['tasks'], 'values'>;
 
 export interface TimeLeft {
   readonly seconds: number;
@@ -19,9 +21,13 @@ export interface TimeLeft {
 export type ScoringSeconds = (trial: string) => number | undefined;
 
 /** Until every trial is done; undefined before there is a rate, and where nobody is there to do the work. */
-export function timeLeft(plan: Plan, state: State, scoring: ScoringSeconds = scoringSeconds(plan, state)): TimeLeft | undefined {
-  const { tasks, workers } = state;
-  const costs = costsOf(plan, state, scoring);
+export function timeLeft(
+  plan: Plan,
+  { name, tasks }: Pick<StudyState, 'name' | 'tasks'>,
+  workers: Iterable<WorkerState>,
+  scoring: ScoringSeconds = scoringSeconds(plan, tasks),
+): TimeLeft | undefined {
+  const costs = costsOf(plan, tasks, scoring);
   let [latest, atLeast] = [0, false];
   const secondsOf = (task: TaskState): number => {
     const { training, scoring: after } = costs(task);
@@ -30,12 +36,12 @@ export function timeLeft(plan: Plan, state: State, scoring: ScoringSeconds = sco
   };
   const free: number[] = [];
   const held = new Set<TaskState>();
-  for (const { id, task, draining } of workers.values()) {
-    const work = task === undefined ? undefined : tasks.get(task);
+  for (const { id, task, status } of workers) {
+    const work = task?.study === name ? tasks.get(task.task) : undefined;
     const seconds = work?.worker === id && isHeld(work.status) ? secondsOf(work) : 0;
     if (work !== undefined) held.add(work);
     latest = Math.max(latest, seconds);
-    if (!draining) free.push(seconds);
+    if (status === 'idle' || status === 'busy') free.push(seconds);
   }
   const open = [...tasks.values()].filter(({ status }) => !isFinal(status));
   const waiting = open.filter((task) => !held.has(task));
@@ -49,14 +55,14 @@ export function timeLeft(plan: Plan, state: State, scoring: ScoringSeconds = sco
 }
 
 /** A trial's scoring takes what its own baseline's took, or else what the others' did. */
-export function scoringSeconds(plan: Plan, state: State): ScoringSeconds {
+export function scoringSeconds(plan: Plan, tasks: Tasks): ScoringSeconds {
   const trials = new Map(plan.trials.map((trial) => [trial.id, trial]));
   const rows = rowsOf(trials);
-  const finished = finishedTasks(state);
+  const finished = finishedTasks(tasks);
   const baselines = new Map(
     finished.filter(({ task }) => trials.get(task.trial)?.kind === 'untrained').map(({ task, seconds }) => [task.trial, seconds]),
   );
-  const rates = rowsPerSecond(state);
+  const rates = rowsPerSecond(tasks);
   const beyondTraining = finished.flatMap(({ task, seconds }) =>
     trials.get(task.trial)?.kind === 'trained' && rates.length > 0
       ? [Math.max(0, seconds - rows(task.trial, task.toStep - task.fromStep) / median(rates))]
@@ -78,13 +84,13 @@ interface Cost {
   readonly scoring: number | undefined;
 }
 
-function costsOf(plan: Plan, state: State, scoring: ScoringSeconds): (task: TaskState) => Cost {
+function costsOf(plan: Plan, tasks: Tasks, scoring: ScoringSeconds): (task: TaskState) => Cost {
   const rows = rowsOf(new Map(plan.trials.map((trial) => [trial.id, trial])));
-  const finished = finishedTasks(state).flatMap(({ task, seconds }) => {
+  const finished = finishedTasks(tasks).flatMap(({ task, seconds }) => {
     const trained = rows(task.trial, task.toStep - task.fromStep);
     return trained > 0 ? [Math.max(0, seconds - (scoring(task.trial) ?? 0)) / trained] : [];
   });
-  const running = rowsPerSecond(state).map((rate) => 1 / rate);
+  const running = rowsPerSecond(tasks).map((rate) => 1 / rate);
   const secondsPerRow = median(finished.length > 0 ? finished : running);
   return ({ task, progress, checkpoint }) => {
     if (progress?.phase === 'scoring') return { training: 0, scoring: progress.secondsLeft ?? scoring(task.trial) };
@@ -95,13 +101,13 @@ function costsOf(plan: Plan, state: State, scoring: ScoringSeconds): (task: Task
 }
 
 /** Those that one attempt did from end to end, so that their seconds are all that they took. */
-const finishedTasks = (state: State) =>
-  [...state.tasks.values()].flatMap(({ task, attempt, result }) =>
+const finishedTasks = (tasks: Tasks) =>
+  [...tasks.values()].flatMap(({ task, attempt, result }) =>
     result !== undefined && attempt <= 1 ? [{ task, seconds: result.seconds }] : [],
   );
 
-const rowsPerSecond = (state: State): readonly number[] =>
-  [...state.tasks.values()].flatMap(({ progress }) =>
+const rowsPerSecond = (tasks: Tasks): readonly number[] =>
+  [...tasks.values()].flatMap(({ progress }) =>
     progress?.phase === 'training' && progress.rowsPerSecond > 0 ? [progress.rowsPerSecond] : [],
   );
 

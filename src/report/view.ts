@@ -5,13 +5,11 @@
 import type { Plan, Trial, TrialKind } from '../plan/types.ts';
 import { failureMessage, outcomeOf } from '../rank/aggregate.ts';
 import { isHeld } from '../scheduler/transitions.ts';
-import type { State, TaskState } from '../scheduler/types.ts';
+import { trialStatus } from '../scheduler/trials.ts';
+import type { State, StudyState, StudyStatus, TaskState, TrialStatus, WorkerState, WorkerStatus } from '../scheduler/types.ts';
 import type { TaskProgress } from '../train/types.ts';
 import { scoringSeconds, type TimeLeft, timeLeft } from './left.ts';
 import type { Metric, TrialFailure } from './model.ts';
-
-export const trialStatuses = ['pending', 'running', 'done', 'failed'] as const;
-export type TrialStatus = (typeof trialStatuses)[number];
 
 export interface TrialRow {
   readonly id: string;
@@ -35,7 +33,7 @@ export interface WorkerRow {
   readonly name: string;
   /** `trial-0001`, or `trial-0001/2` for its task of fold 2. */
   readonly trial: string | undefined;
-  readonly phase: 'idle' | 'leaving' | TaskProgress['phase'];
+  readonly phase: 'idle' | 'quarantined' | 'probing' | 'leaving' | TaskProgress['phase'];
   /** The epoch that runs, from 1, and their number; while training only. */
   readonly epoch: number | undefined;
   readonly epochs: number | undefined;
@@ -56,7 +54,8 @@ export interface Comparison {
 
 export interface StudyView {
   readonly study: string;
-  readonly phase: State['phase'];
+  /** The coordinator's phase while that is not `running`, else the study's status. */
+  readonly phase: StudyStatus | Exclude<State['phase'], 'running'>;
   readonly metric: Metric;
   /** Trained trials. */
   readonly trials: Readonly<Record<TrialStatus, number>> & { readonly total: number };
@@ -74,18 +73,22 @@ export interface StudyView {
 }
 
 export interface ViewInput {
-  readonly study: string;
   readonly plan: Plan;
-  readonly state: State;
+  readonly study: StudyState;
+  /** All of the coordinator's; those that work for another study are left out. */
+  readonly workers: Iterable<WorkerState>;
+  readonly phase: State['phase'];
   readonly metric: Metric;
   readonly nowMs: number;
   readonly startedMs: number;
 }
 
-export function viewOf({ study, plan, state, metric, nowMs, startedMs }: ViewInput): StudyView {
+export function viewOf({ plan, study, workers, phase, metric, nowMs, startedMs }: ViewInput): StudyView {
+  const here = [...workers].filter(({ task }) => task === undefined || task.study === study.name);
+  const names = new Map(here.map(({ id, name }) => [id, name]));
   const tasksOf = new Map<string, TaskState[]>(plan.trials.map(({ id }) => [id, []]));
-  for (const task of state.tasks.values()) tasksOf.get(task.task.trial)?.push(task);
-  const rows = plan.trials.map((trial) => trialRow(trial, tasksOf.get(trial.id) ?? [], state, metric));
+  for (const task of study.tasks.values()) tasksOf.get(task.task.trial)?.push(task);
+  const rows = plan.trials.map((trial) => trialRow(trial, tasksOf.get(trial.id) ?? [], names, metric));
   const trained = rows.filter(({ kind }) => kind === 'trained');
   const best = bestOf(trained, metric);
   const against = (kind: TrialKind): Comparison | undefined => {
@@ -95,31 +98,31 @@ export function viewOf({ study, plan, state, metric, nowMs, startedMs }: ViewInp
     );
     return baseline && { ...baseline, change: best && (best.score - baseline.score) / baseline.score };
   };
-  const scoring = scoringSeconds(plan, state);
+  const scoring = scoringSeconds(plan, study.tasks);
   return {
-    study,
-    phase: state.phase,
+    study: study.name,
+    phase: phase === 'running' ? study.status : phase,
     metric,
     trials: countsOf(trained),
     baselines: countsOf(rows.filter(({ kind }) => kind !== 'trained')),
     rows,
-    workers: [...state.workers.values()].map((worker) => {
-      const held = worker.task === undefined ? undefined : state.tasks.get(worker.task);
-      return workerRow(worker.name, worker.draining, held, held && scoring(held.task.trial));
+    workers: here.map((worker) => {
+      const held = worker.task === undefined ? undefined : study.tasks.get(worker.task.task);
+      return workerRow(worker, held, held && scoring(held.task.trial));
     }),
     best,
     raw: against('raw'),
     untrained: against('untrained'),
     elapsed: Math.max(0, nowMs - startedMs) / 1000,
-    left: timeLeft(plan, state, scoring),
+    left: timeLeft(plan, study, here, scoring),
     failures: rows.flatMap(({ id, status, error }) =>
       status === 'failed' && error !== undefined ? [{ trial: id, ...error }] : [],
     ),
   };
 }
 
-function trialRow(trial: Trial, tasks: readonly TaskState[], state: State, metric: Metric): TrialRow {
-  const status = statusOf(tasks);
+function trialRow(trial: Trial, tasks: readonly TaskState[], names: ReadonlyMap<string, string>, metric: Metric): TrialRow {
+  const status = trialStatus(tasks);
   const held = tasks.find((task) => isHeld(task.status));
   const results = tasks.flatMap(({ result }) => result ?? []);
   const failed = tasks.find((task) => task.status === 'failed') ?? tasks.find(({ error }) => error !== undefined);
@@ -129,7 +132,7 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], state: State, metri
     status,
     attempts: Math.max(0, ...tasks.map(({ attempt }) => attempt)),
     failures: Math.max(0, ...tasks.map(({ failures }) => failures)),
-    worker: held?.worker === undefined ? undefined : (state.workers.get(held.worker)?.name ?? held.worker),
+    worker: held?.worker === undefined ? undefined : (names.get(held.worker) ?? held.worker),
     score: status === 'done' ? scoreOf(tasks, metric) : undefined,
     seconds: status === 'done' ? results.reduce((sum, { seconds }) => sum + seconds, 0) : undefined,
     error: failed?.error && {
@@ -137,12 +140,6 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], state: State, metri
       message: failureMessage({ fold: failed.task.fold, ...failed.error }),
     },
   };
-}
-
-function statusOf(tasks: readonly TaskState[]): TrialStatus {
-  if (tasks.some(({ status }) => status === 'failed')) return 'failed';
-  if (tasks.length > 0 && tasks.every(({ status }) => status === 'done')) return 'done';
-  return tasks.some(({ status }) => status !== 'pending') ? 'running' : 'pending';
 }
 
 /** The mean over folds of the metric at the best alpha, at the trial's highest rung; undefined where a fold lacks the metric. */
@@ -165,13 +162,28 @@ function bestOf(rows: readonly TrialRow[], metric: Metric): { trial: string; sco
 
 function countsOf(rows: readonly TrialRow[]): StudyView['trials'] {
   const of = (status: TrialStatus): number => rows.filter((row) => row.status === status).length;
-  return { pending: of('pending'), running: of('running'), done: of('done'), failed: of('failed'), total: rows.length };
+  return {
+    pending: of('pending'),
+    running: of('running'),
+    done: of('done'),
+    failed: of('failed'),
+    dropped: of('dropped'),
+    total: rows.length,
+  };
 }
 
+const idlePhases = {
+  idle: 'idle',
+  busy: 'idle',
+  quarantined: 'quarantined',
+  probing: 'probing',
+  draining: 'leaving',
+} as const satisfies Record<WorkerStatus, WorkerRow['phase']>;
+
 /** @param scoringSeconds what the task's scoring takes in all, where that is known */
-function workerRow(name: string, draining: boolean, held: TaskState | undefined, scoringSeconds: number | undefined): WorkerRow {
+function workerRow({ name, status }: WorkerState, held: TaskState | undefined, scoringSeconds: number | undefined): WorkerRow {
   const progress = held?.progress;
-  const phase = held === undefined ? (draining ? 'leaving' : 'idle') : (progress?.phase ?? 'starting');
+  const phase = held === undefined ? idlePhases[status] : (progress?.phase ?? 'starting');
   const training = phase === 'training' ? progress : undefined;
   return {
     name,

@@ -7,12 +7,15 @@
  *   fcntl one: it needs a file system that has those (not every NFS), and the file must not be deleted while a sweep runs.
  * - Versioned: user_version counts the migrations applied, application_id marks the file as ours.
  */
+import { randomUUID } from 'node:crypto';
+import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { DatabaseSyncInstance, SqliteModule } from '@photostructure/sqlite';
 import { NoisefoldError } from '../base/errors.ts';
 import { migrations } from './migrations/index.ts';
 
 export type Database = DatabaseSyncInstance;
+export type Statement = ReturnType<Database['prepare']>;
 type Sqlite = Pick<SqliteModule, 'DatabaseSync'>;
 
 /** `nfld` in ASCII. */
@@ -50,10 +53,12 @@ export function openToWrite(path: string): OpenDatabase {
       try {
         // Before anything is written to it, even by changing the journal's mode.
         checkOwner(database, path);
+        // Without foreign keys while tables are copied and renamed, as SQLite's manual says of ALTER TABLE; they cannot be switched within a transaction.
         database.exec(
-          `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON`,
+          `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF`,
         );
         migrate(database, path);
+        database.exec('PRAGMA foreign_keys = ON');
       } catch (error) {
         database.close();
         throw error;
@@ -98,26 +103,42 @@ export function openToRead(path: string): OpenDatabase {
   });
 }
 
+/** A consistent copy of the database as the bytes of a file, through a temporary file beside it. Throws DISK_FULL, STORE_FAILED. */
+export function copyOf(database: Database, path: string): Uint8Array {
+  const copy = `${path}.copy-${randomUUID()}`;
+  try {
+    return attempt(path, () => {
+      database.prepare('VACUUM INTO ?').run(copy);
+      return readFileSync(copy);
+    });
+  } finally {
+    rmSync(copy, { force: true });
+  }
+}
+
+/** A connection with its compiled statements. */
+export interface Connection {
+  readonly database: Database;
+  readonly path: string;
+  readonly statement: (sql: string) => Statement;
+}
+
 /** Runs `work` in one transaction: all of it is durable when this returns, or none of it happened. */
-export function transaction(database: Database, path: string, work: () => void): void {
+export function transaction({ path, statement }: Connection, work: () => void): void {
   attempt(path, () => {
-    database.exec('BEGIN IMMEDIATE');
+    statement('BEGIN IMMEDIATE').run();
     try {
       work();
-      database.exec('COMMIT');
+      statement('COMMIT').run();
     } catch (error) {
-      rollback(database);
+      try {
+        statement('ROLLBACK').run();
+      } catch {
+        // SQLite has rolled back by itself, as it does when the disk is full.
+      }
       throw error;
     }
   });
-}
-
-function rollback(database: Database): void {
-  try {
-    database.exec('ROLLBACK');
-  } catch {
-    // SQLite has rolled back by itself, as it does when the disk is full.
-  }
 }
 
 /** Runs `work`; what SQLite throws becomes DISK_FULL or STORE_FAILED. */
@@ -148,7 +169,8 @@ function resultCode(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }
 
-function takeLock(path: string): Database {
+/** Held until it is closed or this process ends, however it ends. Throws STORE_LOCKED, STORE_FAILED. */
+export function takeLock(path: string, what = 'another process is running this study'): { close(): void } {
   return attempt(path, () => {
     const lock = new (sqlite().DatabaseSync)(path);
     try {
@@ -158,7 +180,7 @@ function takeLock(path: string): Database {
     } catch (cause) {
       lock.close();
       if (resultCode(cause) !== resultCodes.busy) throw cause;
-      throw new NoisefoldError('STORE_LOCKED', 'another process is running this study', {
+      throw new NoisefoldError('STORE_LOCKED', what, {
         where: path.replace(/\.lock$/, ''),
         hint: 'Wait for it, or stop it; its lock goes with it.',
         cause,
@@ -196,8 +218,10 @@ function migrate(database: Database, path: string): void {
   const version = versionOf(database, path);
   for (const [index, sql] of migrations.entries()) {
     if (index < version) continue;
-    transaction(database, path, () => {
+    transaction({ database, path, statement: (text) => database.prepare(text) }, () => {
       database.exec(sql);
+      if (database.prepare('PRAGMA foreign_key_check').all().length > 0)
+        throw new NoisefoldError('STORE_FAILED', 'rows of the database do not fit each other', { where: path });
       database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${index + 1}`);
     });
   }

@@ -1,46 +1,68 @@
 /** The Store in memory, for tests: as strict as the SQLite one, and as forgetful. */
+import { deserialize, serialize } from 'node:v8';
 import { NoisefoldError } from '../base/errors.ts';
 import { additions } from '../plan/additions.ts';
 import type { Plan } from '../plan/types.ts';
-import { newTaskState } from '../scheduler/step.ts';
+import { newTaskState } from '../scheduler/task-table.ts';
 import type { TaskState } from '../scheduler/types.ts';
-import type { Store, StudyRow, Transition } from './store.ts';
+import type { Store, StudyChange, StudyRow, Transition } from './store.ts';
 
-export function memoryStore(): Store {
-  let study: StudyRow | undefined;
-  let plan: Plan = { trials: [], tasks: [] };
-  const states = new Map<string, TaskState>();
-  const transitions: Transition[] = [];
+interface Contents {
+  study: StudyRow | undefined;
+  plan: Plan;
+  readonly states: Map<string, TaskState>;
+  readonly transitions: Transition[];
+  readonly studyTransitions: StudyChange[];
+}
+
+const forgetful = (task: TaskState): TaskState =>
+  structuredClone({ ...task, worker: undefined, leaseUntil: undefined, progress: undefined, progressedAt: undefined });
+
+/** @param snapshot what another one's snapshot() gave */
+export function memoryStore(snapshot?: Uint8Array): Store {
+  const contents: Contents =
+    snapshot === undefined
+      ? { study: undefined, plan: { trials: [], tasks: [] }, states: new Map(), transitions: [], studyTransitions: [] }
+      : (deserialize(snapshot) as Contents);
+  const { states, transitions, studyTransitions } = contents;
 
   return {
-    study: () => study,
-    create(row, tasks) {
-      if (study) throw new NoisefoldError('STORE_FAILED', 'the store holds a study already');
-      study = row;
-      plan = structuredClone(tasks);
-      for (const task of plan.tasks) states.set(task.id, newTaskState(task));
+    study: () => contents.study,
+    create(row, plan) {
+      if (contents.study) throw new NoisefoldError('STORE_FAILED', 'the store holds a study already');
+      contents.study = row;
+      contents.plan = structuredClone(plan);
+      for (const task of contents.plan.tasks) states.set(task.id, newTaskState(task));
     },
     extend(row, wider) {
+      const { plan } = contents;
       const added = additions(plan, wider);
-      study = row;
-      plan = {
+      contents.study = row;
+      contents.plan = {
         trials: [...plan.trials, ...structuredClone(added.trials)],
         tasks: [...plan.tasks, ...structuredClone(added.tasks)],
       };
       for (const task of added.tasks) states.set(task.id, newTaskState(task));
     },
-    plan: () => plan,
+    plan: () => contents.plan,
     tasks: () => [...states.values()],
-    commit(changes) {
-      for (const { task, transition } of changes)
+    commit({ tasks, study }) {
+      for (const { task, transition } of tasks)
         for (const id of [task.task.id, transition.task])
           if (!states.has(id)) throw new NoisefoldError('STORE_FAILED', `there is no task ${id}`);
-      for (const { task, transition } of changes) {
-        states.set(task.task.id, structuredClone({ ...task, worker: undefined, leaseUntil: undefined, progress: undefined }));
+      if (study !== undefined && contents.study === undefined) throw new NoisefoldError('STORE_FAILED', 'there is no study');
+      for (const { task, transition } of tasks) {
+        states.set(task.task.id, forgetful(task));
         transitions.push({ ...transition });
       }
+      if (study === undefined || contents.study === undefined) return;
+      contents.study = { ...contents.study, status: study.status };
+      studyTransitions.push({ ...study });
     },
-    transitions: (task) => transitions.filter((transition) => task === undefined || transition.task === task),
+    transitions: (task, last) =>
+      transitions.filter((transition) => task === undefined || transition.task === task).slice(last === undefined ? 0 : -last),
+    studyTransitions: () => [...studyTransitions],
+    snapshot: () => serialize(contents),
     close() {},
   };
 }

@@ -1,8 +1,8 @@
 /** Tables' rows and the values they stand for. */
 import type { Task, Trial, TrialKind } from '../plan/types.ts';
-import type { TaskState, TaskStatus } from '../scheduler/types.ts';
+import type { StudyStatus, TaskState, TaskStatus } from '../scheduler/types.ts';
 import type { TaskResult } from '../train/types.ts';
-import type { StudyRow, Transition } from './store.ts';
+import type { StudyChange, StudyRow, Transition } from './store.ts';
 
 /** What SQLite can be given for a parameter. */
 export type Value = string | number | null;
@@ -12,6 +12,9 @@ export interface StudyColumns {
   readonly config: string;
   readonly config_hash: string;
   readonly data_hash: string;
+  readonly data: string;
+  readonly table_hash: string;
+  readonly status: string;
   readonly created_ms: number;
   readonly version: string;
 }
@@ -37,6 +40,7 @@ export interface TaskStateColumns {
   readonly status: string;
   readonly attempt: number;
   readonly failures: number;
+  readonly failed_on: string;
   readonly losses: number;
   readonly not_before_ms: number;
   readonly checkpoint_hash: string | null;
@@ -62,6 +66,9 @@ export const studyColumns = (study: StudyRow): StudyColumns => ({
   config: study.config,
   config_hash: study.configHash,
   data_hash: study.dataHash,
+  data: JSON.stringify(study.data),
+  table_hash: study.table,
+  status: study.status,
   created_ms: study.createdMs,
   version: study.version,
 });
@@ -71,6 +78,9 @@ export const studyOf = (row: StudyColumns): StudyRow => ({
   config: row.config,
   configHash: row.config_hash,
   dataHash: row.data_hash,
+  data: JSON.parse(row.data) as string[],
+  table: row.table_hash,
+  status: row.status as StudyStatus,
   createdMs: row.created_ms,
   version: row.version,
 });
@@ -113,6 +123,7 @@ export const taskStateColumns = (state: TaskState): TaskStateColumns => ({
   status: state.status,
   attempt: state.attempt,
   failures: state.failures,
+  failed_on: state.failedOn.length === 0 ? '[]' : JSON.stringify(state.failedOn),
   losses: state.losses,
   not_before_ms: state.notBefore,
   checkpoint_hash: state.checkpoint?.hash ?? null,
@@ -123,26 +134,42 @@ export const taskStateColumns = (state: TaskState): TaskStateColumns => ({
   result: state.result ? toJson(state.result) : null,
 });
 
-export const taskStateOf = (row: TaskColumns & TaskStateColumns): TaskState => ({
-  task: taskOf(row),
-  status: row.status as TaskStatus,
-  attempt: row.attempt,
-  failures: row.failures,
-  losses: row.losses,
-  worker: undefined,
-  leaseUntil: undefined,
-  notBefore: row.not_before_ms,
-  checkpoint:
-    row.checkpoint_hash === null || row.checkpoint_step === null
-      ? undefined
-      : { hash: row.checkpoint_hash, step: row.checkpoint_step },
-  progress: undefined,
-  result: row.result === null ? undefined : (fromJson(row.result) as TaskResult),
-  error:
-    row.error_code === null
-      ? undefined
-      : { code: row.error_code, message: row.error_message ?? '', retryable: row.error_retryable === 1 },
-});
+/** Its result is parsed when it is first asked for: a study of 50,000 tasks has hundreds of megabytes of them, and few are looked at. */
+export function taskStateOf(row: TaskColumns & TaskStateColumns): TaskState {
+  const { result: json } = row;
+  const state: TaskState = {
+    task: taskOf(row),
+    status: row.status as TaskStatus,
+    attempt: row.attempt,
+    failures: row.failures,
+    failedOn: row.failed_on === '[]' ? [] : (JSON.parse(row.failed_on) as string[]),
+    losses: row.losses,
+    worker: undefined,
+    leaseUntil: undefined,
+    notBefore: row.not_before_ms,
+    checkpoint:
+      row.checkpoint_hash === null || row.checkpoint_step === null
+        ? undefined
+        : { hash: row.checkpoint_hash, step: row.checkpoint_step },
+    progress: undefined,
+    progressedAt: undefined,
+    result: undefined,
+    error:
+      row.error_code === null
+        ? undefined
+        : { code: row.error_code, message: row.error_message ?? '', retryable: row.error_retryable === 1 },
+  };
+  return json === null ? state : withLazyResult(state, json);
+}
+
+function withLazyResult(state: TaskState, json: string): TaskState {
+  let parsed: TaskResult | undefined;
+  return Object.defineProperty(state, 'result', {
+    enumerable: true,
+    configurable: true,
+    get: () => (parsed ??= fromJson(json) as TaskResult),
+  });
+}
 
 export const transitionColumns = (transition: Transition): TransitionColumns => ({
   at_ms: transition.atMs,
@@ -164,6 +191,27 @@ export const transitionOf = (row: TransitionColumns): Transition => ({
   cause: row.cause,
 });
 
+export interface StudyTransitionColumns {
+  readonly at_ms: number;
+  readonly from_status: string;
+  readonly to_status: string;
+  readonly cause: string;
+}
+
+export const studyTransitionColumns = (change: StudyChange): StudyTransitionColumns => ({
+  at_ms: change.atMs,
+  from_status: change.from,
+  to_status: change.status,
+  cause: change.cause,
+});
+
+export const studyTransitionOf = (row: StudyTransitionColumns): StudyChange => ({
+  atMs: row.at_ms,
+  from: row.from_status as StudyStatus,
+  status: row.to_status as StudyStatus,
+  cause: row.cause,
+});
+
 /** JSON that keeps every double: what JSON cannot say (NaN, infinities, -0; an undefined metric is NaN) becomes `{"$number": "NaN"}`. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) => {
@@ -173,6 +221,8 @@ export function toJson(value: unknown): string {
 }
 
 export function fromJson(json: string): unknown {
+  // Reviving costs many times what parsing does.
+  if (!json.includes('"$number"')) return JSON.parse(json) as unknown;
   return JSON.parse(json, (_key, member: unknown) => {
     if (typeof member !== 'object' || member === null || !('$number' in member) || typeof member.$number !== 'string')
       return member;

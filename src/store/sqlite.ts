@@ -1,11 +1,13 @@
 /** The Store in an SQLite file (database.ts says how it is opened, locked and made durable). */
 import { NoisefoldError } from '../base/errors.ts';
 import { additions } from '../plan/additions.ts';
-import { newTaskState } from '../scheduler/step.ts';
-import { attempt, openToRead, openToWrite, transaction } from './database.ts';
+import { newTaskState } from '../scheduler/task-table.ts';
+import { attempt, copyOf, openToRead, openToWrite, transaction, type Statement } from './database.ts';
 import {
   studyColumns,
   studyOf,
+  studyTransitionColumns,
+  studyTransitionOf,
   taskColumns,
   taskOf,
   taskStateColumns,
@@ -15,6 +17,7 @@ import {
   trialColumns,
   trialOf,
   type StudyColumns,
+  type StudyTransitionColumns,
   type TaskColumns,
   type TaskStateColumns,
   type TransitionColumns,
@@ -36,27 +39,35 @@ export function openStore(path: string, { readonly = false }: OpenStoreOptions =
   const { database, close } = readonly ? openToRead(path) : openToWrite(path);
   let closed = false;
 
-  const rows = <Row>(sql: string, ...values: Value[]): Row[] =>
-    attempt(path, () => database.prepare(sql).all(...values) as Row[]);
+  const prepared = new Map<string, Statement>();
+  /** Compiled once: a commit is one or two of the same statements, over and over. */
+  function statement(sql: string): Statement {
+    const known = prepared.get(sql) ?? database.prepare(sql);
+    prepared.set(sql, known);
+    return known;
+  }
+  const rows = <Row>(sql: string, ...values: Value[]): Row[] => attempt(path, () => statement(sql).all(...values) as Row[]);
 
   /** Writes an object's members into the columns of the same names. */
   function insert(table: string, columns: object): void {
     const names = Object.keys(columns);
     const places = names.map(() => '?').join(', ');
-    database.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places})`).run(...(Object.values(columns) as Value[]));
+    statement(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places})`).run(...(Object.values(columns) as Value[]));
   }
 
   function updateTask(id: string, columns: TaskStateColumns): void {
     const places = Object.keys(columns).map((name) => `${name} = ?`);
     const values = Object.values(columns) as Value[];
-    const { changes } = database.prepare(`UPDATE tasks SET ${places.join(', ')} WHERE id = ?`).run(...values, id);
+    const { changes } = statement(`UPDATE tasks SET ${places.join(', ')} WHERE id = ?`).run(...values, id);
     if (changes !== 1) throw new NoisefoldError('STORE_FAILED', `there is no task ${id}`, { where: path });
   }
+
+  const write = (work: () => void): void => transaction({ database, path, statement }, work);
 
   return {
     study: () => rows<StudyColumns>('SELECT * FROM study').map(studyOf)[0],
     create(study, plan) {
-      transaction(database, path, () => {
+      write(() => {
         if (rows('SELECT 1 FROM study').length > 0)
           throw new NoisefoldError('STORE_FAILED', 'the database holds a study already', { where: path });
         insert('study', { id: 1, ...studyColumns(study) });
@@ -68,8 +79,8 @@ export function openStore(path: string, { readonly = false }: OpenStoreOptions =
     extend(study, wider) {
       const known = this.plan();
       const added = additions(known, wider);
-      transaction(database, path, () => {
-        database.prepare('DELETE FROM study').run();
+      write(() => {
+        statement('DELETE FROM study').run();
         insert('study', { id: 1, ...studyColumns(study) });
         for (const [i, trial] of added.trials.entries())
           insert('trials', { position: known.trials.length + i, ...trialColumns(trial) });
@@ -79,22 +90,34 @@ export function openStore(path: string, { readonly = false }: OpenStoreOptions =
     },
     plan: () => ({
       trials: rows<TrialColumns>('SELECT * FROM trials ORDER BY position').map(trialOf),
-      tasks: rows<TaskColumns>('SELECT * FROM tasks ORDER BY position').map(taskOf),
+      tasks: rows<TaskColumns>('SELECT id, trial, fold, rung, from_step, to_step FROM tasks ORDER BY position').map(taskOf),
     }),
     tasks: () => rows<TaskColumns & TaskStateColumns>('SELECT * FROM tasks ORDER BY position').map(taskStateOf),
-    commit(changes) {
-      if (changes.length === 0) return;
-      transaction(database, path, () => {
-        for (const { task, transition } of changes) {
+    commit({ tasks, study }) {
+      if (tasks.length === 0 && study === undefined) return;
+      write(() => {
+        for (const { task, transition } of tasks) {
           updateTask(task.task.id, taskStateColumns(task));
           insert('transitions', transitionColumns(transition));
         }
+        if (study === undefined) return;
+        const { changes } = statement('UPDATE study SET status = ?').run(study.status);
+        if (changes !== 1) throw new NoisefoldError('STORE_FAILED', 'there is no study', { where: path });
+        insert('study_transitions', studyTransitionColumns(study));
       });
     },
-    transitions: (task) =>
-      task === undefined
-        ? rows<TransitionColumns>('SELECT * FROM transitions ORDER BY id').map(transitionOf)
-        : rows<TransitionColumns>('SELECT * FROM transitions WHERE task = ? ORDER BY id', task).map(transitionOf),
+    transitions(task, last) {
+      const where = task === undefined ? '' : ' WHERE task = ?';
+      const values = task === undefined ? [] : [task];
+      if (last === undefined)
+        return rows<TransitionColumns>(`SELECT * FROM transitions${where} ORDER BY id`, ...values).map(transitionOf);
+      const latest = `SELECT * FROM transitions${where} ORDER BY id DESC LIMIT ?`;
+      return rows<TransitionColumns>(latest, ...values, last)
+        .map(transitionOf)
+        .reverse();
+    },
+    studyTransitions: () => rows<StudyTransitionColumns>('SELECT * FROM study_transitions ORDER BY id').map(studyTransitionOf),
+    snapshot: () => copyOf(database, path),
     close() {
       if (!closed) close();
       closed = true;

@@ -1,8 +1,8 @@
 /**
- * The port for a study's durable state. One process writes; readers may look on. All writes of one scheduler step are one transaction.
+ * The port for a study's durable state. One process writes; readers may look on. All writes of one commit are one transaction.
  */
 import type { Plan } from '../plan/types.ts';
-import type { TaskState, TaskStatus } from '../scheduler/types.ts';
+import type { StudyStatus, TaskState, TaskStatus } from '../scheduler/types.ts';
 
 export interface StudyRow {
   readonly name: string;
@@ -10,6 +10,11 @@ export interface StudyRow {
   readonly config: string;
   readonly configHash: string;
   readonly dataHash: string;
+  /** Hashes of the prepared data sets that its tasks work on: those of all rows, and with the inductive protocol those of each fold after it. */
+  readonly data: readonly string[];
+  /** Hash of the blob with the prepared table: all that is needed, without the user's files, to finish the study (ids, preprocessor, target). */
+  readonly table: string;
+  readonly status: StudyStatus;
   readonly createdMs: number;
   readonly version: string;
 }
@@ -30,6 +35,19 @@ export interface TaskChange {
   readonly transition: Transition;
 }
 
+export interface StudyChange {
+  readonly status: StudyStatus;
+  readonly from: StudyStatus;
+  readonly cause: string;
+  readonly atMs: number;
+}
+
+/** All that one turn of the coordinator changes in a study, in order. */
+export interface Changes {
+  readonly tasks: readonly TaskChange[];
+  readonly study?: StudyChange | undefined;
+}
+
 export interface Store {
   study(): StudyRow | undefined;
   /** Writes the study with its trials and tasks, all at once. Throws STORE_FAILED if there is one already. */
@@ -42,9 +60,14 @@ export interface Store {
   plan(): Plan;
   /** Task states in plan order. Progress, leases' deadlines and workers are not kept over a restart: tasks that were leased come back as `leased`. */
   tasks(): readonly TaskState[];
-  /** Applies all changes or none. Durable when it returns. */
-  commit(changes: readonly TaskChange[]): void;
-  transitions(task?: string): readonly Transition[];
+  /** Applies all changes or none. Durable when it returns. Throws DISK_FULL, STORE_FAILED. */
+  commit(changes: Changes): void;
+  /** The story of one task or of all, in the order of the commits; the latest `last` of it where given. */
+  transitions(task?: string, last?: number): readonly Transition[];
+  /** The study's own story. */
+  studyTransitions(): readonly StudyChange[];
+  /** A consistent copy of everything, while this process goes on writing: the bytes of an SQLite file (of a store in memory: its own format). Throws DISK_FULL. */
+  snapshot(): Uint8Array;
   /** Gives the lock back. Closing twice is a no-op. */
   close(): void;
 }

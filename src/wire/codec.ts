@@ -1,172 +1,91 @@
 /**
- * Messages as bytes (proto/noisefold.proto), and back. This file and task-codec.ts are the only ones that see generated code.
+ * Messages as bytes (proto/noisefold.proto), and back. This file and the other *-codec.ts are the only ones that see generated code.
  *
  * Both directions check the whole message against schema.ts, so what a peer sends can be trusted to have its type, and what is sent
- * arrives as it was. Fields that this version does not know are skipped.
+ * arrives as it was. Fields that this version does not know are skipped; a message of a kind that it does not know is refused.
  */
+import { Reader } from 'protobufjs/minimal.js';
 import type { z } from 'zod';
 import { NoisefoldError } from '../base/errors.ts';
 import { noisefold } from './generated/noisefold.js';
-import type { CoordinatorMessage, WorkerMessage } from './messages.ts';
-import { coordinatorMessage, workerMessage } from './schema.ts';
-import {
-  readProgress,
-  readTaskResult,
-  readTaskSpec,
-  writeProgress,
-  writeTaskResult,
-  writeTaskSpec,
-  integer,
-} from './task-codec.ts';
+import type { FromCoordinator, ToCoordinator } from './messages.ts';
+import { readFromCoordinator, readToCoordinator, writeFromCoordinator, writeToCoordinator } from './message-codec.ts';
+import { fromCoordinator, toCoordinator } from './schema.ts';
 
-const { CoordinatorEnvelope, WorkerEnvelope } = noisefold.v1;
+const { FromCoordinator: Down, ToCoordinator: Up } = noisefold.v1;
 
-/** Longer messages are neither sent nor read; a result with 2,000 epochs of history takes 0.1 MB. */
-export const maxMessageBytes = 16 * 2 ** 20;
+/** Longer messages are neither sent nor read: a submission's plan of 10,000 trials takes some 15 MiB. */
+export const maxMessageBytes = 32 * 2 ** 20;
 
-/** Throws WIRE_MALFORMED, naming the field, for a message that is not what its type says or is out of range. */
-export function encodeWorkerMessage(message: WorkerMessage): Uint8Array {
-  check(workerMessage, message);
-  return bounded(WorkerEnvelope.encode(writeWorkerMessage(message)).finish());
-}
+/**
+ * What a message to the coordinator may take outside a client's request. A result with 2,000 epochs of history takes 0.1 MiB. Requests are long by
+ * their strings; in other messages bytes can turn into many times as much memory before they are checked.
+ */
+export const maxWorkerBytes = 4 * 2 ** 20;
 
-/** Throws WIRE_MALFORMED, naming the field, for bytes that are not a well-formed worker's message. */
-export function decodeWorkerMessage(bytes: Uint8Array): WorkerMessage {
-  return check(workerMessage, readWorkerMessage(parse(() => WorkerEnvelope.decode(bounded(bytes)))));
-}
+/** The field of a client's request in the envelope: proto/noisefold.proto. */
+const requestField = 11;
 
 /** Throws WIRE_MALFORMED, naming the field, for a message that is not what its type says or is out of range. */
-export function encodeCoordinatorMessage(message: CoordinatorMessage): Uint8Array {
-  check(coordinatorMessage, message);
-  return bounded(CoordinatorEnvelope.encode(writeCoordinatorMessage(message)).finish());
+export function encodeToCoordinator(message: ToCoordinator): Uint8Array {
+  check(toCoordinator, message);
+  return bounded(Up.encode(writeToCoordinator(message)).finish());
 }
 
-/** Throws WIRE_MALFORMED, naming the field, for bytes that are not a well-formed coordinator's message. */
-export function decodeCoordinatorMessage(bytes: Uint8Array): CoordinatorMessage {
-  return check(coordinatorMessage, readCoordinatorMessage(parse(() => CoordinatorEnvelope.decode(bounded(bytes)))));
+/** Throws WIRE_MALFORMED, naming the field, for bytes that are not a well-formed message to the coordinator. */
+export function decodeToCoordinator(bytes: Uint8Array): ToCoordinator {
+  return check(
+    toCoordinator,
+    readToCoordinator(
+      parse(() => {
+        if (bytes.length > maxWorkerBytes) boundParts(bounded(bytes));
+        return Up.decode(bytes);
+      }),
+    ),
+  );
 }
 
-function writeWorkerMessage(message: WorkerMessage): noisefold.v1.WorkerEnvelope.$Properties {
-  switch (message.type) {
-    case 'hello':
-      return { hello: message };
-    case 'heartbeat': {
-      const { running } = message;
-      return { heartbeat: { running: running ? { lease: leaseOf(running), progress: writeProgress(running.progress) } : null } };
-    }
-    case 'checkpointed':
-      return { checkpointed: { lease: leaseOf(message), hash: message.hash, step: message.step } };
-    case 'done':
-      return { done: { lease: leaseOf(message), result: writeTaskResult(message.result) } };
-    case 'failed':
-      return {
-        failed: { lease: leaseOf(message), failure: { ...message.failure, message: mended(message.failure.message) } },
-      };
-    case 'returned':
-      return { returned: leaseOf(message) };
-    case 'goodbye':
-      return { goodbye: {} };
-    default:
-      return message satisfies never;
+/** Throws WIRE_MALFORMED, naming the field, for a message that is not what its type says or is out of range. */
+export function encodeFromCoordinator(message: FromCoordinator): Uint8Array {
+  check(fromCoordinator, message);
+  return bounded(Down.encode(writeFromCoordinator(message)).finish());
+}
+
+/** Throws WIRE_MALFORMED, naming the field, for bytes that are not a well-formed message from the coordinator. */
+export function decodeFromCoordinator(bytes: Uint8Array): FromCoordinator {
+  return check(fromCoordinator, readFromCoordinator(parse(() => Down.decode(bounded(bytes)))));
+}
+
+/** The message, or why there is none. */
+export function decoded<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T | NoisefoldError {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    if (error instanceof NoisefoldError) return error;
+    throw error;
   }
 }
 
-function readWorkerMessage(envelope: noisefold.v1.WorkerEnvelope.$Shape): unknown {
-  const type = envelope.body;
-  switch (type) {
-    case 'hello': {
-      const { protocol, version, name, pid, engine, device, threads } = envelope.hello;
-      return { type, protocol, version, name, pid, engine, device, threads };
-    }
-    case 'heartbeat': {
-      const { running } = envelope.heartbeat;
-      return { type, running: running ? { ...readLease(running.lease), progress: readProgress(running.progress) } : undefined };
-    }
-    case 'checkpointed': {
-      const { lease, hash, step } = envelope.checkpointed;
-      return { type, ...readLease(lease), hash, step: integer(step) };
-    }
-    case 'done':
-      return { type, ...readLease(envelope.done.lease), result: readTaskResult(envelope.done.result) };
-    case 'failed': {
-      const { lease, failure } = envelope.failed;
-      return {
-        type,
-        ...readLease(lease),
-        failure: failure && { code: failure.code, message: failure.message, retryable: failure.retryable },
-      };
-    }
-    case 'returned':
-      return { type, ...readLease(envelope.returned) };
-    case 'goodbye':
-      return { type };
-    case undefined:
-      return unknownBody();
-    default:
-      return type satisfies never;
+/** A frame with nothing but a long request in it may be long. */
+function boundParts(bytes: Uint8Array): void {
+  const reader = Reader.create(bytes);
+  let others = 0;
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const tag = reader.uint32();
+    reader.skipType(tag & 7);
+    if (tag >>> 3 !== requestField) others += reader.pos - start;
   }
+  if (others > maxWorkerBytes) throw tooLong(others, maxWorkerBytes);
 }
-
-function writeCoordinatorMessage(message: CoordinatorMessage): noisefold.v1.CoordinatorEnvelope.$Properties {
-  switch (message.type) {
-    case 'welcome':
-      return { welcome: message };
-    case 'refuse':
-      return { refuse: { code: message.code, reason: mended(message.reason) } };
-    case 'assign':
-      return { assign: { attempt: message.attempt, spec: writeTaskSpec(message.spec) } };
-    case 'acknowledge':
-      return { acknowledge: leaseOf(message) };
-    case 'cancel':
-      return { cancel: leaseOf(message) };
-    case 'drain':
-      return { drain: {} };
-    case 'introduce':
-      return { introduce: {} };
-    default:
-      return message satisfies never;
-  }
-}
-
-function readCoordinatorMessage(envelope: noisefold.v1.CoordinatorEnvelope.$Shape): unknown {
-  const type = envelope.body;
-  switch (type) {
-    case 'welcome': {
-      const { study, heartbeatMs, leaseMs, artifacts } = envelope.welcome;
-      return { type, study, heartbeatMs, leaseMs, artifacts };
-    }
-    case 'refuse':
-      return { type, code: envelope.refuse.code, reason: envelope.refuse.reason };
-    case 'assign':
-      return { type, attempt: envelope.assign.attempt, spec: readTaskSpec(envelope.assign.spec) };
-    case 'acknowledge':
-      return { type, ...readLease(envelope.acknowledge) };
-    case 'cancel':
-      return { type, ...readLease(envelope.cancel) };
-    case 'drain':
-    case 'introduce':
-      return { type };
-    case undefined:
-      return unknownBody();
-    default:
-      return type satisfies never;
-  }
-}
-
-const leaseOf = ({ task, attempt }: { task: string; attempt: number }): noisefold.v1.Lease.$Shape => ({ task, attempt });
-
-const readLease = (lease: noisefold.v1.Lease.$Shape | null | undefined): object => ({
-  task: lease?.task,
-  attempt: lease?.attempt,
-});
-
-/** Human text may have been cut in the middle of a surrogate pair; the half becomes U+FFFD, as in String.prototype.toWellFormed. */
-const mended = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 function bounded(bytes: Uint8Array): Uint8Array {
-  if (bytes.length <= maxMessageBytes) return bytes;
-  throw new NoisefoldError('WIRE_MALFORMED', `a message of ${bytes.length} bytes is longer than ${maxMessageBytes}`);
+  if (bytes.length > maxMessageBytes) throw tooLong(bytes.length, maxMessageBytes);
+  return bytes;
 }
+
+const tooLong = (length: number, limit: number): NoisefoldError =>
+  new NoisefoldError('WIRE_MALFORMED', `a message of ${length} bytes is longer than ${limit}`);
 
 function parse<T>(decode: () => T): T {
   try {
@@ -179,19 +98,18 @@ function parse<T>(decode: () => T): T {
   }
 }
 
-function unknownBody(): never {
-  throw new NoisefoldError('WIRE_MALFORMED', 'no message of a known kind', {
-    where: 'body',
-    hint: 'The peer may be a newer noisefold: run the same version on all machines.',
-  });
-}
-
 /** The value itself, not zod's copy, which would be without a column called `__proto__`. */
 function check<T>(schema: z.ZodType<T>, value: unknown): T {
+  const type =
+    typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string' ? value.type : undefined;
+  if (type === undefined)
+    throw new NoisefoldError('WIRE_MALFORMED', 'no message of a known kind', {
+      where: 'body',
+      hint: 'The peer may be a newer noisefold: run the same version on all machines.',
+    });
   const checked = schema.safeParse(value);
   if (checked.success) return value as T;
   const { path, message } = firstIssue(checked.error.issues);
-  const type = typeof value === 'object' && value !== null && 'type' in value ? String(value.type) : 'message';
   throw new NoisefoldError('WIRE_MALFORMED', `${type}: ${path} ${message}`, { where: path });
 }
 

@@ -1,12 +1,12 @@
 /** The transports within one process, for tests: asynchronous, in order, and through the real codec. Faults are asked for message by message. */
 import { NoisefoldError } from '../base/errors.ts';
-import { decodeCoordinatorMessage, decodeWorkerMessage, encodeCoordinatorMessage, encodeWorkerMessage } from './codec.ts';
-import type { CoordinatorMessage, WorkerMessage } from './messages.ts';
-import type { CoordinatorTransport, WorkerTransport } from './transport.ts';
+import { decoded, decodeFromCoordinator, decodeToCoordinator, encodeFromCoordinator, encodeToCoordinator } from './codec.ts';
+import type { FromCoordinator, ToCoordinator } from './messages.ts';
+import type { CoordinatorTransport, PeerTransport } from './transport.ts';
 
 export type LoopbackTraffic =
-  | { readonly to: 'coordinator'; readonly peer: string; readonly message: WorkerMessage }
-  | { readonly to: 'worker'; readonly peer: string; readonly message: CoordinatorMessage };
+  | { readonly to: 'coordinator'; readonly peer: string; readonly message: ToCoordinator }
+  | { readonly to: 'peer'; readonly peer: string; readonly message: FromCoordinator };
 
 export interface LoopbackOptions {
   /**
@@ -18,14 +18,14 @@ export interface LoopbackOptions {
 
 export interface Loopback {
   readonly coordinator: CoordinatorTransport;
-  /** A new worker's end; its peer ids are `01`, `02`, ... in the order of connecting. */
-  connect(): WorkerTransport;
+  /** A new peer's end; their ids are `01`, `02`, ... in the order of connecting. */
+  connect(): PeerTransport;
 }
 
 /** `send` throws WIRE_MALFORMED, as over sockets. */
 export function createLoopback({ deliveries = () => [0] }: LoopbackOptions = {}): Loopback {
   const coordinator = mailbox<readonly [peer: string, bytes: Uint8Array]>();
-  const workers = new Map<string, Mailbox<Uint8Array>>();
+  const peers = new Map<string, Mailbox<Uint8Array>>();
   let connected = 0;
 
   function deliver(traffic: LoopbackTraffic, arrive: () => void): void {
@@ -40,20 +40,14 @@ export function createLoopback({ deliveries = () => [0] }: LoopbackOptions = {})
       address: 'loopback',
       listen(onMessage, onMalformed) {
         coordinator.open(([peer, bytes]) => {
-          let message: WorkerMessage;
-          try {
-            message = decodeWorkerMessage(bytes);
-          } catch (error) {
-            if (!(error instanceof NoisefoldError)) throw error;
-            onMalformed(peer, error.message);
-            return;
-          }
-          onMessage(peer, message);
+          const message = decoded(decodeToCoordinator, bytes);
+          if (message instanceof NoisefoldError) onMalformed(peer, message.message);
+          else onMessage(peer, message);
         });
       },
       send(peer, message) {
-        const bytes = encodeCoordinatorMessage(message);
-        if (!coordinator.closed()) deliver({ to: 'worker', peer, message }, () => workers.get(peer)?.put(bytes));
+        const bytes = encodeFromCoordinator(message);
+        if (!coordinator.closed()) deliver({ to: 'peer', peer, message }, () => peers.get(peer)?.put(bytes));
       },
       close() {
         coordinator.close();
@@ -63,16 +57,24 @@ export function createLoopback({ deliveries = () => [0] }: LoopbackOptions = {})
     connect() {
       const peer = (++connected).toString(16).padStart(2, '0');
       const inbox = mailbox<Uint8Array>();
-      workers.set(peer, inbox);
+      peers.set(peer, inbox);
       return {
-        listen: (onMessage) => inbox.open((bytes) => onMessage(decodeCoordinatorMessage(bytes))),
+        // Nothing that it could be refused for.
+        failed: new Promise(() => {}),
+        listen(onMessage, onMalformed) {
+          inbox.open((bytes) => {
+            const message = decoded(decodeFromCoordinator, bytes);
+            if (message instanceof NoisefoldError) onMalformed?.(message.message);
+            else onMessage(message);
+          });
+        },
         send(message) {
-          const bytes = encodeWorkerMessage(message);
+          const bytes = encodeToCoordinator(message);
           if (!inbox.closed()) deliver({ to: 'coordinator', peer, message }, () => coordinator.put([peer, bytes]));
         },
         close() {
           inbox.close();
-          workers.delete(peer);
+          peers.delete(peer);
           return Promise.resolve();
         },
       };

@@ -1,65 +1,134 @@
 /**
- * One writer for a socket whose sends must not overlap (zeromq: EBUSY). Items go out one after another; a send that fails loses its item
- * and nothing else, since the protocol repeats what matters until it is acknowledged.
- *
- * Overflow, when the other side does not take items for long: a newer heartbeat takes the place of the one that still waits, because only
- * the latest says anything; when the queue is full, a waiting heartbeat goes first, then the oldest item.
+ * One writer for a socket whose sends must not overlap (zeromq: EBUSY), with a queue for each peer. Peers take turns, a message each; one that
+ * does not read is passed over and tried again after a wait that doubles, so it costs the others nothing and itself at most its queue.
  */
-export interface OutboxOptions<T> {
-  /** Resolves when the item is handed over. */
-  readonly send: (item: T) => Promise<void>;
-  /** Items that may wait. */
-  readonly capacity: number;
-  readonly isHeartbeat: (item: T) => boolean;
+import { createQueue, defaultLimits, type Parcel, type Queue, type QueueLimits } from './queue.ts';
+
+/** `full`: the peer does not read. `gone`: it is not connected; what waits for it is lost, as on a broken connection. */
+export type Sent = 'sent' | 'full' | 'gone';
+
+export interface OutboxOptions {
+  /** Hands one message over. One call at a time; a rejection counts as `gone`. */
+  readonly send: (peer: string, bytes: Uint8Array) => Promise<Sent>;
+  readonly limits?: QueueLimits;
+  /** Calls back once after so many milliseconds. */
+  readonly after?: (ms: number, callback: () => void) => () => void;
 }
 
-export interface Outbox<T> {
-  /** Queues an item; never blocks and never throws. */
-  push(item: T): void;
+export interface Outbox {
+  /** Queues a message; never blocks and never throws. */
+  push(peer: string, parcel: Parcel): void;
   /** Resolves when nothing waits and nothing is being sent, or after so many milliseconds; nothing is accepted any more. */
   close(withinMs: number): Promise<void>;
+  /** Peers for which something waits. */
+  waiting(): number;
 }
 
-export function createOutbox<T>({ send, capacity, isHeartbeat }: OutboxOptions<T>): Outbox<T> {
-  const waiting: T[] = [];
-  let writer: Promise<void> | undefined;
+interface Peer {
+  readonly queue: Queue;
+  waitMs: number;
+  /** Stops the wait of a peer that does not read. */
+  wait: (() => void) | undefined;
+}
+
+const firstWaitMs = 10;
+const lastWaitMs = 500;
+
+const setTimer = (ms: number, callback: () => void): (() => void) => {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+};
+
+export function createOutbox({ send, limits = defaultLimits, after = setTimer }: OutboxOptions): Outbox {
+  const peers = new Map<string, Peer>();
+  /** Those whose next message can go out, in turn. */
+  const ready = new Set<string>();
+  let writing = false;
   let closed = false;
+  let onEmpty: () => void = () => {};
 
   async function write(): Promise<void> {
     // The first send, too, starts after push() has returned, so that it cannot throw into it.
     await Promise.resolve();
-    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
+    for (let id = first(ready); id !== undefined; id = first(ready)) {
+      ready.delete(id);
+      const peer = peers.get(id);
+      const parcel = peer?.queue.peek();
+      if (!peer || !parcel) continue;
+      // Taken out first: what is pushed meanwhile may drop messages, but not this one.
+      peer.queue.shift();
+      let how: Sent = 'gone';
       try {
-        await send(item);
+        how = await send(id, parcel.bytes);
       } catch {
         // Lost, like a message to a peer that just died.
       }
+      settle(id, peer, parcel, how);
     }
-    writer = undefined;
+    writing = false;
+    if (peers.size === 0) onEmpty();
   }
 
-  function dropWaitingHeartbeat(): boolean {
-    const index = waiting.findIndex(isHeartbeat);
-    if (index >= 0) waiting.splice(index, 1);
-    return index >= 0;
+  function settle(id: string, peer: Peer, parcel: Parcel, how: Sent): void {
+    switch (how) {
+      case 'sent':
+        peer.waitMs = firstWaitMs;
+        if (peer.queue.peek()) ready.add(id);
+        else peers.delete(id);
+        return;
+      case 'gone':
+        peer.queue.clear();
+        peers.delete(id);
+        return;
+      case 'full':
+        ready.delete(id);
+        peer.queue.unshift(parcel);
+        peer.wait = after(peer.waitMs, () => {
+          peer.wait = undefined;
+          wake(id);
+        });
+        peer.waitMs = Math.min(2 * peer.waitMs, lastWaitMs);
+        return;
+      default:
+        how satisfies never;
+    }
+  }
+
+  function wake(id: string): void {
+    ready.add(id);
+    if (writing) return;
+    writing = true;
+    void write();
   }
 
   return {
-    push(item) {
+    push(id, parcel) {
       if (closed) return;
-      if (isHeartbeat(item)) dropWaitingHeartbeat();
-      if (waiting.length >= capacity && !dropWaitingHeartbeat()) waiting.shift();
-      waiting.push(item);
-      writer ??= write();
+      let peer = peers.get(id);
+      if (!peer) peers.set(id, (peer = { queue: createQueue(limits), waitMs: firstWaitMs, wait: undefined }));
+      peer.queue.push(parcel);
+      if (!peer.wait) wake(id);
     },
     async close(withinMs) {
       closed = true;
-      if (!writer) return;
-      let timer: NodeJS.Timeout | undefined;
-      const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
-      await Promise.race([writer, timeout]);
-      clearTimeout(timer);
-      waiting.length = 0;
+      if (peers.size > 0) {
+        await new Promise<void>((resolve) => {
+          const stop = after(withinMs, resolve);
+          onEmpty = () => {
+            stop();
+            resolve();
+          };
+        });
+      }
+      for (const peer of peers.values()) peer.wait?.();
+      peers.clear();
+      ready.clear();
     },
+    waiting: () => peers.size,
   };
 }
+
+const first = (ids: ReadonlySet<string>): string | undefined => {
+  for (const id of ids) return id;
+  return undefined;
+};

@@ -5,7 +5,9 @@
 import type { FeaturesConfig, ModelConfig, RidgeConfig, TrialConfig } from '../config/types.ts';
 import type { RidgeScore } from '../ridge/types.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../train/types.ts';
+import { maxProse } from './fields.ts';
 import { noisefold } from './generated/noisefold.js';
+import type { Lease } from './messages.ts';
 
 const { FoldsConfig, NoiseConfig, TaskProgress: Progress, TrialKind } = noisefold.v1;
 
@@ -36,12 +38,32 @@ const phases = {
 const nameOf = (table: Readonly<Record<string, number>>, code: number | undefined): string | undefined =>
   Object.keys(table).find((name) => table[name] === code);
 
-/** 64-bit integers come as Long objects; beyond 2^53 they turn into numbers that are not safe integers, which schema.ts refuses. */
+/**
+ * 64-bit integers come as Long objects; beyond 2^53 they turn into numbers that are not safe integers, which schema.ts refuses. Undefined for a field that
+ * is not there.
+ */
 export const integer = (value: number | { toNumber(): number } | null | undefined): number | undefined =>
   typeof value === 'object' ? value?.toNumber() : value;
 
+/** A text for people, cut to its limit. Where it was cut in the middle of a surrogate pair the half becomes U+FFFD, as in String.prototype.toWellFormed. */
+export function prose<T extends string | undefined>(text: T): T;
+export function prose(text: string | undefined): string | undefined {
+  return text?.slice(0, maxProse).replace(/\p{Surrogate}/gu, '\ufffd');
+}
+
+/** A view of the frame's bytes, without Buffer's methods. */
+export const plainBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+
+export const leaseOf = ({ study, task, attempt }: Lease): noisefold.v1.Lease.$Shape => ({ study, task, attempt });
+
+export const readLease = (lease: noisefold.v1.Lease.$Shape | null | undefined): object => ({
+  study: lease?.study,
+  task: lease?.task,
+  attempt: lease?.attempt,
+});
+
 /** The members that are there: an optional member that is not set must be absent, not undefined, so that messages compare equal. */
-export const present = (members: Readonly<Record<string, unknown>>): object =>
+const present = (members: Readonly<Record<string, unknown>>): object =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null && value !== undefined));
 
 export function writeTaskSpec(spec: TaskSpec): noisefold.v1.TaskSpec.$Properties {

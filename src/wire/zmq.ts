@@ -1,23 +1,29 @@
 /**
- * The transports over ZeroMQ: one ROUTER for the coordinator, a DEALER for each worker, one message a frame.
+ * The transports over ZeroMQ: one ROUTER for the coordinator, a DEALER for each worker or client, one message a frame.
  *
  * The ROUTER gives each connection an id, which is the peer id: unique while the ROUTER lives, not beyond (its numbers start anew), and not to
- * be taken over by another connection (no `handover`). A worker that reconnects is a new peer; the coordinator asks a peer that it does not
- * know to introduce itself. ROUTER sends never block: what is for a peer that is gone or does not read is dropped, and leases take care of
- * it. A DEALER sends only over a complete connection (`immediate`), so what a worker says while the coordinator is away waits in its outbox.
- * ZMTP heartbeats find connections that died without a FIN.
+ * be taken over by another connection (no `handover`). A peer that reconnects is a new one; the coordinator asks a worker that it does not
+ * know to introduce itself. `mandatory` makes the ROUTER say whether a peer is gone or does not read, so that a message waits in that peer's own
+ * queue; leases take care of the rest. A DEALER sends only over a complete connection (`immediate`), so what a worker says while the coordinator is away
+ * waits in its outbox. ZMTP heartbeats find connections that died without a FIN.
  */
-import { Dealer, Router, type SocketOptions } from 'zeromq';
+import { Context, Dealer, Router, type SocketOptions } from 'zeromq';
 import { NoisefoldError } from '../base/errors.ts';
+import { silentLog, type Log } from '../base/ports.ts';
 import {
-  decodeCoordinatorMessage,
-  decodeWorkerMessage,
-  encodeCoordinatorMessage,
-  encodeWorkerMessage,
+  decoded,
+  decodeFromCoordinator,
+  decodeToCoordinator,
+  encodeFromCoordinator,
+  encodeToCoordinator,
   maxMessageBytes,
 } from './codec.ts';
-import { createOutbox } from './outbox.ts';
-import type { CoordinatorTransport, WorkerTransport } from './transport.ts';
+import { setCurveClient, setCurveServer, watchHandshakes } from './curve.ts';
+import { createOutbox, type Sent } from './outbox.ts';
+import { laneOf } from './queue.ts';
+import { addressHint, requireSecure, type CoordinatorSecurity, type PeerSecurity } from './security.ts';
+import type { CoordinatorTransport, PeerTransport } from './transport.ts';
+import { serveZap } from './zap.ts';
 
 /** How long close() waits for what is queued, and ZeroMQ after it for what it was given. */
 const closeMs = 1_000;
@@ -28,29 +34,49 @@ const options: SocketOptions<Router & Dealer> = {
   heartbeatInterval: 2_000,
   heartbeatTimeout: 6_000,
   heartbeatTimeToLive: 6_000,
+  // Messages that libzmq holds for a peer, each way; more wait in our own queues, or in the sender's.
+  sendHighWaterMark: 32,
+  receiveHighWaterMark: 128,
 };
 
-/** Messages that may wait in an outbox. */
-const capacity = 1_000;
+/** A peer takes three sockets (its own, and two that tell of handshakes); libzmq's default is enough for 341 in a process, and simulations have more. */
+const peerContext = new Context({ maxSockets: 16_384 });
 
-export interface AddressOptions {
+export interface BindOptions {
   /** `tcp://host:port`. To bind: port 0 takes a free one, and host `*` is every interface. */
   readonly address: string;
+  /** Default: none, which is for loopback addresses. */
+  readonly security?: CoordinatorSecurity;
+  readonly log?: Log;
 }
 
-/** Listens for workers. Throws WIRE_ADDRESS when the address is wrong or taken. `send` throws WIRE_MALFORMED. */
-export async function bindCoordinator({ address }: AddressOptions): Promise<CoordinatorTransport> {
-  const socket = new Router({ ...options, ipv6: isIpv6(address) });
+export interface ConnectOptions {
+  /** `tcp://host:port`. */
+  readonly address: string;
+  /** Default: none, which is for loopback addresses. */
+  readonly security?: PeerSecurity;
+}
+
+/** Listens for peers. Throws WIRE_ADDRESS when the address is wrong or taken, WIRE_INSECURE. `send` throws WIRE_MALFORMED. */
+export async function bindCoordinator({
+  address,
+  security = { kind: 'none' },
+  log = silentLog,
+}: BindOptions): Promise<CoordinatorTransport> {
+  requireSecure(address, security);
+  const context = new Context();
+  const socket = new Router({ ...options, context, ipv6: isIpv6(address), mandatory: true, sendTimeout: 0 });
+  const zap = security.kind === 'curve' ? await serveZap(context, security.authorised, log) : undefined;
   try {
+    if (security.kind === 'curve') setCurveServer(socket, security.keys);
     await socket.bind(address);
   } catch (cause) {
     socket.close();
+    zap?.close();
     throw addressError(`cannot listen at ${address}`, cause);
   }
-  const outbox = createOutbox<readonly [peer: Buffer, bytes: Uint8Array]>({
-    send: ([peer, bytes]) => socket.send([peer, bytes]),
-    capacity,
-    isHeartbeat: () => false,
+  const outbox = createOutbox({
+    send: (peer, bytes) => socket.send([Buffer.from(peer, 'hex'), bytes]).then(() => 'sent', whyNot),
   });
   return {
     address: socket.lastEndpoint ?? address,
@@ -63,53 +89,60 @@ export async function bindCoordinator({ address }: AddressOptions): Promise<Coor
           onMalformed(id, `a message of ${frames.length - 1} frames instead of one`);
           return;
         }
-        const message = decoded(decodeWorkerMessage, bytes);
-        if (message instanceof NoisefoldError) {
-          onMalformed(id, message.message);
-          return;
-        }
-        onMessage(id, message);
+        const message = decoded(decodeToCoordinator, bytes);
+        if (message instanceof NoisefoldError) onMalformed(id, message.message);
+        else onMessage(id, message);
       });
     },
-    send: (peer, message) => outbox.push([Buffer.from(peer, 'hex'), encodeCoordinatorMessage(message)]),
+    send: (peer, message) => outbox.push(peer, { lane: laneOf(message), bytes: encodeFromCoordinator(message) }),
     async close() {
       await outbox.close(closeMs);
       socket.close();
+      zap?.close();
     },
   };
 }
 
 /**
- * Connects to a coordinator, now or whenever it is there, again and again. Messages that cannot be decoded are dropped: the coordinator
- * hands a task whose assignment was lost to another attempt. Throws WIRE_ADDRESS. `send` throws WIRE_MALFORMED.
+ * Connects to a coordinator, now or whenever it is there, again and again. Throws WIRE_ADDRESS, WIRE_INSECURE. `send` throws WIRE_MALFORMED.
  */
-export function connectWorker({ address }: AddressOptions): WorkerTransport {
+export function connectPeer({ address, security = { kind: 'none' } }: ConnectOptions): PeerTransport {
+  requireSecure(address, security);
   const socket = new Dealer({
     ...options,
+    context: peerContext,
     ipv6: isIpv6(address),
     immediate: true,
     reconnectInterval: 100,
     reconnectMaxInterval: 2_000,
   });
+  let failed: PeerTransport['failed'];
   try {
+    if (security.kind === 'curve') setCurveClient(socket, security);
+    failed = watchHandshakes(socket, address, security.kind);
     socket.connect(address);
   } catch (cause) {
     socket.close();
     throw addressError(`cannot connect to ${address}`, cause);
   }
-  const outbox = createOutbox<{ readonly bytes: Uint8Array; readonly heartbeat: boolean }>({
-    send: ({ bytes }) => socket.send(bytes),
-    capacity,
-    isHeartbeat: ({ heartbeat }) => heartbeat,
+  const outbox = createOutbox({
+    // One that fails is lost and nothing else: the protocol repeats what matters.
+    send: (_coordinator, bytes) =>
+      socket.send(bytes).then(
+        () => 'sent',
+        () => 'sent',
+      ),
   });
   return {
-    listen(onMessage) {
+    failed,
+    listen(onMessage, onMalformed) {
       void receive(socket, ([bytes]) => {
-        const message = bytes ? decoded(decodeCoordinatorMessage, bytes) : undefined;
-        if (message && !(message instanceof NoisefoldError)) onMessage(message);
+        const message = bytes ? decoded(decodeFromCoordinator, bytes) : undefined;
+        if (message instanceof NoisefoldError) onMalformed?.(message.message);
+        else if (message) onMessage(message);
       });
     },
-    send: (message) => outbox.push({ bytes: encodeWorkerMessage(message), heartbeat: message.type === 'heartbeat' }),
+    send: (message) => outbox.push('coordinator', { lane: laneOf(message), bytes: encodeToCoordinator(message) }),
     async close() {
       await outbox.close(closeMs);
       socket.close();
@@ -122,21 +155,14 @@ async function receive(socket: Router | Dealer, onFrames: (frames: readonly Buff
   for await (const frames of socket) onFrames(frames);
 }
 
-/** The message, or why there is none. */
-function decoded<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T | NoisefoldError {
-  try {
-    return decode(bytes);
-  } catch (error) {
-    if (error instanceof NoisefoldError) return error;
-    throw error;
-  }
-}
+const whyNot = (error: unknown): Sent => (error instanceof Error && 'code' in error && error.code === 'EAGAIN' ? 'full' : 'gone');
 
 const isIpv6 = (address: string): boolean => address.includes('[');
 
 function addressError(what: string, cause: unknown): NoisefoldError {
+  if (cause instanceof NoisefoldError) return cause;
   return new NoisefoldError('WIRE_ADDRESS', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-    hint: 'Addresses are tcp://host:port; the port must be free on the coordinator.',
+    hint: addressHint,
     cause,
   });
 }

@@ -1,4 +1,4 @@
-/** The process of one task: it is told what to run over the channel of fork(), reports there, and ends. It is the composition root of its own process. */
+/** The process of one task, or of a canary: it is told what to run over the channel of fork(), reports there, and ends. It is the composition root of its own process. */
 import { fileArtifacts } from '../artifacts/files.ts';
 import { asNoisefoldError, type ErrorCode } from '../base/errors.ts';
 import { decodePrepared } from '../dataset/serialise.ts';
@@ -59,16 +59,29 @@ async function run({
   }
 }
 
-// A terminal's Ctrl-C goes to the whole process group; the worker decides what it means for its task.
-process.on('SIGINT', () => {});
+/** The canary: the engine's self-test on this device. */
+async function probe({ engine, device, threads }: Extract<ToTask, { type: 'probe' }>): Promise<FromTask> {
+  try {
+    // A task has no use for it.
+    const { selfTest } = await import('../train/self-test.ts');
+    const outcome = await selfTest(await loadEngine(engine, { threads, device }));
+    return { type: 'probed', reason: outcome.ok ? undefined : outcome.reason };
+  } catch (thrown) {
+    const error = asNoisefoldError(thrown);
+    return { type: 'probed', reason: `${error.code}: ${error.message.split('\n')[0] ?? ''}` };
+  }
+}
+
+// Terminals and service managers signal a whole group of processes; the worker decides what it means for its task.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGHUP'] as const) process.on(signal, () => {});
 // Without its worker the task has nobody to report to.
 process.on('disconnect', () => process.exit(1));
 // It may have died while this process started, before anyone listened.
 if (!process.connected) process.exit(1);
 process.on('message', (message: ToTask) => {
-  if (message.type === 'interrupt') stopping.abort();
-  else
-    void run(message)
-      .then(say)
-      .then(() => process.exit(0));
+  if (message.type === 'interrupt') {
+    stopping.abort();
+    return;
+  }
+  void (message.type === 'run' ? run(message) : probe(message)).then(say).then(() => process.exit(0));
 });

@@ -48,6 +48,25 @@ describe('artifacts in a folder', () => {
     assert.equal((await artifacts.get(hash)).toString(), 'good bytes');
   });
 
+  it('keep what fitted of an upload when the disk is full, and go on with it', async (test) => {
+    const folder = newFolder();
+    const bytes = bytesOf('first second');
+    const upload = await fileArtifacts(folder).upload(sha256(bytes), bytes.length);
+    await upload.append(bytes.subarray(0, 6));
+    const full = test.mock.method(fs, 'appendFile', (path: string, part: Uint8Array) => {
+      writeFileSync(path, part.subarray(0, 2), { flag: 'a' });
+      return Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+    });
+    await assert.rejects(upload.append(bytes.subarray(6)), rejectsWith('DISK_FULL'));
+    full.mock.restore();
+    assert.equal(upload.received(), 6);
+    const later = await fileArtifacts(folder).upload(sha256(bytes), bytes.length);
+    assert.equal(later.received(), 6);
+    await later.append(bytes.subarray(6));
+    await later.finish();
+    assert.deepEqual(readdirSync(join(folder, 'tmp')), []);
+  });
+
   it('report a full disk as such, and leave nothing of the blob', async (test) => {
     const folder = newFolder();
     const artifacts = fileArtifacts(folder);
@@ -69,11 +88,16 @@ describe('artifacts in a folder', () => {
   it('lose the temporary files of processes that died long ago, but not those being written', () => {
     const folder = newFolder();
     fileArtifacts(folder);
-    for (const name of ['old', 'young']) writeFileSync(join(folder, 'tmp', name), 'half a bl');
-    const twoHoursAgo = Date.now() / 1_000 - 7_200;
-    utimesSync(join(folder, 'tmp', 'old'), twoHoursAgo, twoHoursAgo);
+    const names = ['old', 'young', 'old.part', 'waiting.part'];
+    for (const name of names) writeFileSync(join(folder, 'tmp', name), 'half a bl');
+    const age = (name: string, hours: number): void =>
+      utimesSync(join(folder, 'tmp', name), Date.now() / 1_000 - 3_600 * hours, Date.now() / 1_000 - 3_600 * hours);
+    age('old', 2);
+    age('old.part', 25);
+    // A worker may be away for some hours and go on with its upload.
+    age('waiting.part', 23);
     fileArtifacts(folder);
-    assert.deepEqual(readdirSync(join(folder, 'tmp')), ['young']);
+    assert.deepEqual(readdirSync(join(folder, 'tmp')).sort(), ['waiting.part', 'young']);
   });
 
   it('do not list what is no artifact', async () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { createDisplay, terminalOf, type Display } from '../../src/cli/display.ts';
 import { frameOf } from '../../src/report/frame.ts';
 import { unpainted } from '../../src/report/model.ts';
-import type { TrialStatus } from '../../src/report/view.ts';
+import type { TrialStatus } from '../../src/scheduler/types.ts';
 import { row, training, view } from '../report/fixtures.ts';
 import { createScreen, type Screen } from './screen.ts';
 
@@ -225,7 +225,7 @@ describe('frame of a study', () => {
   });
 
   it('says how many baselines are still to come, and that the study is stopping', () => {
-    const now = view({ phase: 'stopping', baselines: { pending: 1, running: 0, done: 1, failed: 0, total: 2 } });
+    const now = view({ phase: 'stopping', baselines: { pending: 1, running: 0, done: 1, failed: 0, dropped: 0, total: 2 } });
     assert.equal(
       frameOf(now, { width: 120, height: 9 }, unpainted)[0],
       'diamonds  7/12 trials done, 2 running, 0 failed  1/2 baselines  stopping  elapsed 1:40',

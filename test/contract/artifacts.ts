@@ -13,7 +13,11 @@ export const rejectsWith =
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-export function artifactsContract(name: string, open: () => ArtifactStore): void {
+export function artifactsContract(
+  name: string,
+  open: () => ArtifactStore,
+  damage: (artifacts: ArtifactStore, hash: string, how: 'flip' | 'truncate') => void,
+): void {
   describe(`${name} artifacts`, () => {
     it('give back the bytes, under their SHA-256', async () => {
       await fc.assert(
@@ -55,6 +59,85 @@ export function artifactsContract(name: string, open: () => ArtifactStore): void
         await artifacts.delete(hash);
       }
       assert.equal((await artifacts.list()).length, 1);
+    });
+
+    it('tell the size of what is there, and nothing of what is not', async () => {
+      const artifacts = open();
+      const hash = await artifacts.put(bytesOf('five!'));
+      assert.equal(await artifacts.size(hash), 5);
+      assert.equal(await artifacts.size(sha256('never')), undefined);
+      assert.equal(await artifacts.size('..'), undefined);
+      assert.equal(await artifacts.verify(hash), 'good');
+      assert.equal(await artifacts.verify(sha256('never')), 'missing');
+    });
+
+    it('give any range of a blob, and what there is of one that leads beyond its end', async () => {
+      const store = open();
+      const hash = await store.put(Uint8Array.of(1, 2, 3, 4, 5));
+      assert.deepEqual([...(await store.read(hash, 1, 3))], [2, 3, 4]);
+      assert.deepEqual([...(await store.read(hash, 3, 100))], [4, 5]);
+      assert.deepEqual([...(await store.read(hash, 5, 1))], []);
+      await assert.rejects(store.read('0'.repeat(64), 0, 1), { code: 'ARTIFACT_NOT_FOUND' });
+    });
+
+    it('take a blob in parts of any sizes, with restarts between them', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.tuple(fc.uint8Array({ maxLength: 300 }), fc.boolean()), { maxLength: 6 }), async (parts) => {
+          const artifacts = open();
+          const bytes = Buffer.concat(parts.map(([part]) => part));
+          const hash = sha256(bytes);
+          let upload = await artifacts.upload(hash, bytes.length);
+          let sent = 0;
+          for (const [part, again] of parts) {
+            if (again) upload = await artifacts.upload(hash, bytes.length);
+            assert.equal(upload.received(), sent);
+            await upload.append(part);
+            sent += part.length;
+            assert.equal(await artifacts.has(hash), false, 'a blob is there when it is whole');
+          }
+          await assert.rejects(upload.append(bytesOf('x')), RangeError);
+          await upload.finish();
+          assert.deepEqual(new Uint8Array(await artifacts.get(hash)), new Uint8Array(bytes));
+          assert.deepEqual(await artifacts.list(), [hash]);
+        }),
+        { numRuns: 20 },
+      );
+    });
+
+    it('refuse parts that are not the blob, or not all of it, and begin anew', async () => {
+      const artifacts = open();
+      const hash = sha256('right');
+      for (const wrong of ['wrong', 'righ']) {
+        const upload = await artifacts.upload(hash, 5);
+        await upload.append(bytesOf(wrong));
+        await assert.rejects(upload.finish(), rejectsWith('ARTIFACT_CORRUPT'));
+        assert.equal(await artifacts.has(hash), false);
+      }
+      const upload = await artifacts.upload(hash, 5);
+      assert.equal(upload.received(), 0);
+      await upload.append(bytesOf('gone'));
+      await upload.abandon();
+      const again = await artifacts.upload(hash, 5);
+      assert.equal(again.received(), 0);
+      await again.append(bytesOf('right'));
+      await again.finish();
+      assert.equal(await artifacts.verify(hash), 'good');
+    });
+
+    it('find out what was changed or cut, put it aside, and heal when it is put again', async () => {
+      for (const how of ['flip', 'truncate'] as const) {
+        const artifacts = open();
+        const hash = await artifacts.put(bytesOf('good bytes'));
+        damage(artifacts, hash, how);
+        await assert.rejects(artifacts.get(hash), rejectsWith('ARTIFACT_CORRUPT'));
+        assert.equal(await artifacts.verify(hash), 'corrupt');
+        assert.equal(await artifacts.size(hash), undefined);
+        await assert.rejects(artifacts.get(hash), rejectsWith('ARTIFACT_NOT_FOUND'));
+        assert.equal(await artifacts.verify(hash), 'missing');
+        assert.deepEqual(await artifacts.list(), []);
+        await artifacts.put(bytesOf('good bytes'));
+        assert.equal(await artifacts.verify(hash), 'good');
+      }
     });
 
     it('take the same blob from many at once', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { memoryStore } from '../../src/store/memory.ts';
@@ -7,7 +7,7 @@ import { storeContract } from './store.ts';
 
 storeContract('memory', () => {
   const store = memoryStore();
-  return { store, reopen: () => store, dispose: () => {} };
+  return { store, reopen: () => store, restore: memoryStore, dispose: () => {} };
 });
 
 storeContract('SQLite', () => {
@@ -19,6 +19,11 @@ storeContract('SQLite', () => {
     reopen() {
       store.close();
       return (store = openStore(path));
+    },
+    restore(snapshot) {
+      const copy = join(folder, 'copy.db');
+      writeFileSync(copy, snapshot);
+      return openStore(copy);
     },
     dispose() {
       store.close();

@@ -4,15 +4,17 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { NoisefoldError } from '../../src/base/errors.ts';
 import type { Plan, Task, Trial } from '../../src/plan/types.ts';
-import { newTaskState } from '../../src/scheduler/step.ts';
-import { taskStatuses, type TaskState } from '../../src/scheduler/types.ts';
-import type { Store, StudyRow, TaskChange } from '../../src/store/store.ts';
+import { newTaskState } from '../../src/scheduler/task-table.ts';
+import { studyStatuses, taskStatuses, type TaskState } from '../../src/scheduler/types.ts';
+import type { Store, StudyChange, StudyRow, TaskChange } from '../../src/store/store.ts';
 import { taskProgress, taskResult, taskSpec } from '../wire/messages.ts';
 
 export interface StoreHarness {
   readonly store: Store;
   /** The same store after a restart of the process. */
   readonly reopen: () => Store;
+  /** Another store, from the bytes of a snapshot. */
+  readonly restore: (snapshot: Uint8Array) => Store;
   readonly dispose: () => void;
 }
 
@@ -21,6 +23,9 @@ export const study: StudyRow = {
   config: '{"study":"diamonds"}',
   configHash: 'c0ffee',
   dataHash: 'da7a',
+  data: ['da7a', 'f01d'],
+  table: '7ab1e',
+  status: 'running',
   createdMs: 1_700_000_000_123.5,
   version: '0.1.0',
 };
@@ -60,12 +65,14 @@ const taskState = fc
     status: fc.constantFrom(...taskStatuses),
     attempt: fc.nat(),
     failures: fc.nat(),
+    failedOn: fc.uniqueArray(fc.string(), { maxLength: 2 }),
     losses: fc.nat(),
     worker: fc.option(fc.string(), { nil: undefined }),
     leaseUntil: fc.option(fc.nat(), { nil: undefined }),
     notBefore: fc.maxSafeNat().map((eighths) => eighths / 8),
     checkpoint: fc.option(fc.record({ hash: fc.string(), step: fc.maxSafeNat() }), { nil: undefined }),
     progress: fc.option(taskProgress, { nil: undefined }),
+    progressedAt: fc.option(fc.nat(), { nil: undefined }),
     result: fc.option(taskResult, { nil: undefined }),
     error: fc.option(fc.record({ code: fc.string(), message: fc.string(), retryable: fc.boolean() }), { nil: undefined }),
   })
@@ -75,7 +82,24 @@ const taskState = fc
   });
 
 /** What is left of a state in a store. */
-const kept = (state: TaskState): TaskState => ({ ...state, worker: undefined, leaseUntil: undefined, progress: undefined });
+const kept = (state: TaskState): TaskState => ({
+  ...state,
+  worker: undefined,
+  leaseUntil: undefined,
+  progress: undefined,
+  progressedAt: undefined,
+});
+
+const studyChange = fc
+  .record({
+    status: fc.constantFrom(...studyStatuses),
+    from: fc.constantFrom(...studyStatuses),
+    cause: fc.string(),
+    atMs: fc.nat(),
+  })
+  .map((made): StudyChange => ({ ...made }));
+
+const commitTasks = (store: Store, tasks: readonly TaskChange[]): void => store.commit({ tasks });
 
 /** The store before a restart, then after it. */
 function* restarted(store: Store, reopen: () => Store): Generator<Store> {
@@ -134,12 +158,19 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     it(
       'applies all changes or none',
       withStudy(({ store, reopen }) => {
-        store.commit([change(taskAt(2), { status: 'leased', attempt: 1 })]);
+        commitTasks(store, [change(taskAt(2), { status: 'leased', attempt: 1 })]);
         const before = { tasks: store.tasks(), transitions: store.transitions() };
         const stranger = { ...taskAt(0), id: 'nobody/all/0-10' };
-        assert.throws(() => store.commit([change(taskAt(1), { status: 'leased', attempt: 1 }), change(stranger, {})]), failed);
+        assert.throws(
+          () => commitTasks(store, [change(taskAt(1), { status: 'leased', attempt: 1 }), change(stranger, {})]),
+          failed,
+        );
         const mixed = change(taskAt(1), { status: 'leased', attempt: 1 });
-        assert.throws(() => store.commit([{ ...mixed, transition: { ...mixed.transition, task: 'nobody' } }]), failed);
+        const study: StudyChange = { status: 'paused', from: 'running', cause: 'test', atMs: 1 };
+        const bad = { ...mixed, transition: { ...mixed.transition, task: 'nobody' } };
+        assert.throws(() => store.commit({ tasks: [bad], study }), failed);
+        assert.equal(store.study()?.status, 'running');
+        assert.deepEqual(store.studyTransitions(), []);
         for (const opened of restarted(store, reopen))
           assert.deepEqual({ tasks: opened.tasks(), transitions: opened.transitions() }, before);
       }),
@@ -155,8 +186,8 @@ export function storeContract(name: string, open: () => StoreHarness): void {
           change(taskAt(1), { status: 'running', attempt: 1, worker: 'w1' }, 4, 'heartbeat'),
           change(taskAt(1), { status: 'pending', attempt: 1 }, 9.5, 'lease expired'),
         ];
-        store.commit(story.slice(0, 2));
-        for (const one of story.slice(2)) store.commit([one]);
+        commitTasks(store, story.slice(0, 2));
+        for (const one of story.slice(2)) commitTasks(store, [one]);
         for (const opened of restarted(store, reopen)) {
           assert.deepEqual(
             opened.transitions(),
@@ -167,6 +198,11 @@ export function storeContract(name: string, open: () => StoreHarness): void {
             [0, 2, 3].map((index) => story[index]?.transition),
           );
           assert.deepEqual(opened.transitions('nobody'), []);
+          assert.deepEqual(opened.transitions(undefined, 1), [story[3]?.transition]);
+          assert.deepEqual(
+            opened.transitions(taskAt(1).id, 2),
+            [2, 3].map((index) => story[index]?.transition),
+          );
         }
       }),
     );
@@ -178,7 +214,10 @@ export function storeContract(name: string, open: () => StoreHarness): void {
             let { store } = harness;
             const expected = new Map(tasks.map((task) => [task.id, newTaskState(task)]));
             for (const [states, restart] of batches) {
-              store.commit(states.map((state) => change(state.task, state)));
+              commitTasks(
+                store,
+                states.map((state) => change(state.task, state)),
+              );
               for (const state of states) expected.set(state.task.id, kept(state));
               if (restart) store = harness.reopen();
               assert.deepEqual(store.tasks(), [...expected.values()]);
@@ -190,11 +229,54 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       );
     });
 
+    it('keeps the study’s status with its story, beside the tasks’', () => {
+      fc.assert(
+        fc.property(fc.array(fc.tuple(studyChange, fc.array(taskState, { maxLength: 2 })), { maxLength: 5 }), (commits) => {
+          withStudy(({ store, reopen }) => {
+            for (const [studyChanged, states] of commits)
+              store.commit({ tasks: states.map((state) => change(state.task, state)), study: studyChanged });
+            for (const opened of restarted(store, reopen)) {
+              assert.equal(opened.study()?.status, commits.at(-1)?.[0].status ?? 'running');
+              assert.deepEqual(
+                opened.studyTransitions(),
+                commits.map(([studyChanged]) => studyChanged),
+              );
+              assert.equal(opened.transitions().length, commits.flatMap(([, states]) => states).length);
+            }
+          })();
+        }),
+        { numRuns: 20 },
+      );
+    });
+
+    it('has no status to change before there is a study', () => {
+      withStore(({ store }) => {
+        assert.throws(
+          () => store.commit({ tasks: [], study: { status: 'paused', from: 'running', cause: '', atMs: 0 } }),
+          failed,
+        );
+      })();
+    });
+
+    it(
+      'is copied whole while it goes on: the copy is what was committed before, and opens as a store',
+      withStudy(({ store, restore }) => {
+        commitTasks(store, [change(taskAt(1), { status: 'leased', attempt: 1, failedOn: ['w1'] })]);
+        const before = { study: store.study(), plan: store.plan(), tasks: store.tasks(), story: store.transitions() };
+        const bytes = store.snapshot();
+        commitTasks(store, [change(taskAt(1), { status: 'done', attempt: 1 })]);
+        assert.equal(store.tasks()[1]?.status, 'done');
+        const copy = restore(bytes);
+        assert.deepEqual({ study: copy.study(), plan: copy.plan(), tasks: copy.tasks(), story: copy.transitions() }, before);
+        copy.close();
+      }),
+    );
+
     it(
       'can be given more trials: what is there stays as it is',
       withStudy(({ store, reopen }) => {
         const first = taskAt(0);
-        store.commit([change(first, { status: 'failed', attempt: 2 })]);
+        commitTasks(store, [change(first, { status: 'failed', attempt: 2 })]);
         const before = store.tasks();
         const trial = { ...(trials[2] ?? assert.fail()), id: 'trial-0003' };
         const task = { ...taskAt(2), id: 'trial-0003/all/0-10', trial: 'trial-0003' };

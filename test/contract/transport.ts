@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { NoisefoldError } from '../../src/base/errors.ts';
-import type { CoordinatorMessage, WorkerMessage } from '../../src/wire/messages.ts';
-import type { CoordinatorTransport, WorkerTransport } from '../../src/wire/transport.ts';
+import { maxChunkBytes } from '../../src/wire/fields.ts';
+import type { FromCoordinator, ToCoordinator } from '../../src/wire/messages.ts';
+import type { CoordinatorTransport, PeerTransport } from '../../src/wire/transport.ts';
 
 export interface TransportHarness {
   readonly coordinator: CoordinatorTransport;
-  connect(): WorkerTransport;
+  connect(): PeerTransport;
 }
 
 /** Resolves when the condition holds; rejects after five seconds. */
@@ -19,13 +20,13 @@ export async function until(condition: () => boolean, what: string): Promise<voi
   }
 }
 
-const returned = (task: string, attempt: number): WorkerMessage => ({ type: 'returned', task, attempt });
-const acknowledge = (task: string, attempt: number): CoordinatorMessage => ({ type: 'acknowledge', task, attempt });
+const returned = (task: string, attempt: number): ToCoordinator => ({ type: 'returned', study: 's', task, attempt });
+const acknowledge = (task: string, attempt: number): FromCoordinator => ({ type: 'acknowledge', study: 's', task, attempt });
 
 export function transportContract(name: string, open: () => Promise<TransportHarness>): void {
   describe(`${name} transport`, () => {
     let harness: TransportHarness;
-    const heard: { peer: string; message: WorkerMessage }[] = [];
+    const heard: { peer: string; message: ToCoordinator }[] = [];
     const heardFrom = (task: string) => heard.filter(({ message }) => message.type === 'returned' && message.task === task);
     const peerOf = (task: string): string => heardFrom(task)[0]?.peer ?? assert.fail(`nothing heard from ${task}`);
 
@@ -62,7 +63,7 @@ export function transportContract(name: string, open: () => Promise<TransportHar
     });
 
     it('delivers the coordinator’s messages in order, to that worker only', async () => {
-      const [one, two] = ['one', 'two'].map((task) => ({ task, worker: harness.connect(), got: [] as CoordinatorMessage[] }));
+      const [one, two] = ['one', 'two'].map((task) => ({ task, worker: harness.connect(), got: [] as FromCoordinator[] }));
       assert.ok(one && two);
       for (const { task, worker, got } of [one, two]) {
         worker.listen((message) => got.push(message));
@@ -92,18 +93,60 @@ export function transportContract(name: string, open: () => Promise<TransportHar
       assert.deepEqual(heardFrom('after closing'), []);
     });
 
-    it('carries a megabyte', async () => {
+    it('carries the largest chunk each way', async () => {
       const worker = harness.connect();
-      const failure = { code: 'TASK_CRASHED', message: 'x'.repeat(2 ** 20), retryable: true };
-      worker.send({ type: 'failed', task: 'big', attempt: 1, failure });
-      await until(() => heard.some(({ message }) => message.type === 'failed'), 'the big message');
-      assert.deepEqual(heard.find(({ message }) => message.type === 'failed')?.message, {
-        type: 'failed',
-        task: 'big',
-        attempt: 1,
-        failure,
-      });
+      const got: FromCoordinator[] = [];
+      worker.listen((message) => got.push(message));
+      const bytes = Uint8Array.from({ length: maxChunkBytes }, (_, index) => index % 251);
+      const piece = { transfer: 1, hash: 'a'.repeat(64), offset: 0, total: maxChunkBytes, bytes };
+      worker.send({ type: 'put', ...piece });
+      await until(() => heard.some(({ message }) => message.type === 'put'), 'the big message');
+      const found = heard.find(({ message }) => message.type === 'put') ?? assert.fail();
+      assert.deepEqual(found.message, { type: 'put', ...piece });
+      harness.coordinator.send(found.peer, { type: 'chunk', ...piece });
+      await until(() => got.length === 1, 'the big answer');
+      assert.deepEqual(got, [{ type: 'chunk', ...piece }]);
       await worker.close();
+    });
+
+    it('loses nothing where control messages and the bytes of blobs go side by side', async () => {
+      const worker = harness.connect();
+      const chunks = 20;
+      const bytes = new Uint8Array(2 ** 16);
+      for (let index = 0; index < chunks; index++)
+        worker.send({ type: 'put', transfer: 7, hash: 'b'.repeat(64), offset: index, total: 2 ** 20, bytes });
+      worker.send(returned('urgent', 1));
+      const puts = () => heard.filter(({ message }) => message.type === 'put' && message.transfer === 7);
+      await until(() => puts().length === chunks && heardFrom('urgent').length === 1, 'all of them');
+      await worker.close();
+    });
+
+    it('is held up by no peer that does not listen', async () => {
+      const [deaf, good] = [harness.connect(), harness.connect()];
+      const got: FromCoordinator[] = [];
+      good.listen((message) => got.push(message));
+      deaf.send(returned('deaf', 0));
+      good.send(returned('good', 0));
+      await until(() => heardFrom('deaf').length + heardFrom('good').length === 2, 'both peers');
+      const cause = 'x'.repeat(50_000);
+      const story = (request: number): FromCoordinator => ({
+        type: 'reply',
+        request,
+        body: { type: 'error', code: 'X', message: cause, hint: undefined },
+      });
+      // 100 MB for one that does not read.
+      for (let request = 0; request < 2_000; request++) harness.coordinator.send(peerOf('deaf'), story(request));
+      for (let attempt = 0; attempt < 50; attempt++) harness.coordinator.send(peerOf('good'), acknowledge('good', attempt));
+      await until(() => got.length === 50, 'the messages for the other peer');
+      // And it is not forgotten: what it gets in the end is in order, the latest at least.
+      const late: number[] = [];
+      deaf.listen((message) => message.type === 'reply' && late.push(message.request));
+      await until(() => late.at(-1) === 1_999, 'the latest message');
+      assert.deepEqual(
+        late,
+        late.toSorted((a, b) => a - b),
+      );
+      await Promise.all([deaf.close(), good.close()]);
     });
 
     it('refuses to send what is out of range', async () => {

@@ -52,9 +52,11 @@ function workerOf(study: Study, task: string): number {
   return workers(study).findLast((worker) => worker.name === name)?.pid ?? assert.fail(`nobody runs ${task}`);
 }
 
-/** Every worker that ever joined. */
+/** Every worker that ever joined, by its own word. */
 const workers = (study: Study): { name: string; pid: number }[] =>
-  study.log().flatMap(({ message, name = '', pid = 0 }) => (message === 'a worker joined' ? [{ name, pid }] : []));
+  study
+    .log()
+    .flatMap(({ message, worker = '', pid = 0 }) => (message === 'welcomed by the coordinator' ? [{ name: worker, pid }] : []));
 
 describe('a sweep whose processes are killed', { skip: !hasProc }, () => {
   it('ends with the same ranking when a worker is killed, and then the process of a task', async () => {

@@ -72,10 +72,9 @@ export const taskState = (id: string, change: Partial<TaskState> = {}): TaskStat
 export const workerState = (id: string, task?: string, change: Partial<WorkerState> = {}): WorkerState => ({
   id,
   name: `local-${id}`,
+  status: task === undefined ? 'idle' : 'busy',
   lastSeen: 0,
-  task: task === undefined ? undefined : `${task}/all`,
-  failures: 0,
-  draining: false,
+  task: task === undefined ? undefined : { study: 's', task: `${task}/all` },
   ...change,
 });
 
@@ -123,8 +122,8 @@ export const view = (change: Partial<StudyView> = {}): StudyView => ({
   study: 'diamonds',
   phase: 'running',
   metric: 'rmse',
-  trials: { pending: 3, running: 2, done: 7, failed: 0, total: 12 },
-  baselines: { pending: 0, running: 0, done: 2, failed: 0, total: 2 },
+  trials: { pending: 3, running: 2, done: 7, failed: 0, dropped: 0, total: 12 },
+  baselines: { pending: 0, running: 0, done: 2, failed: 0, dropped: 0, total: 2 },
   rows: [],
   workers: [training('local-1', 'trial-0004'), workerRow('local-2')],
   best: { trial: 'trial-0003', score: 0.1131 },

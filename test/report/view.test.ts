@@ -2,20 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { viewOf, type StudyView } from '../../src/report/view.ts';
-import { defaultPolicy, type State, type TaskState, type WorkerState } from '../../src/scheduler/types.ts';
+import { taskTable } from '../../src/scheduler/task-table.ts';
+import type { TaskState, WorkerState } from '../../src/scheduler/types.ts';
 import { planOf, progress, result, taskState, workerState } from './fixtures.ts';
 
-const stateOf = (tasks: readonly TaskState[], workers: readonly WorkerState[] = []): State => ({
-  phase: 'running',
-  policy: defaultPolicy,
-  tasks: new Map(tasks.map((task) => [task.task.id, task])),
-  workers: new Map(workers.map((worker) => [worker.id, worker])),
-});
 const see = (tasks: readonly TaskState[], workers: readonly WorkerState[] = [], metric: 'rmse' | 'auc' = 'rmse'): StudyView =>
   viewOf({
-    study: 's',
     plan: planOf(...tasks.map(({ task }) => task.trial)),
-    state: stateOf(tasks, workers),
+    study: { name: 's', status: 'running', tasks: taskTable(tasks) },
+    workers,
+    phase: 'running',
     metric,
     nowMs: 101_000,
     startedMs: 1_000,
@@ -45,6 +41,7 @@ describe('view of a running study', () => {
             running: of('leased', 'running'),
             done: of('done'),
             failed: of('failed'),
+            dropped: 0,
             total: statuses.length,
           });
         }
@@ -65,9 +62,10 @@ describe('view of a running study', () => {
     };
     const view = (tasks: readonly TaskState[], workers: readonly WorkerState[] = []): StudyView =>
       viewOf({
-        study: 's',
         plan: planOf('trial-1'),
-        state: stateOf(tasks, workers),
+        study: { name: 's', status: 'running', tasks: taskTable(tasks) },
+        workers,
+        phase: 'running',
         metric: 'rmse',
         nowMs: 101_000,
         startedMs: 1_000,
@@ -76,7 +74,7 @@ describe('view of a running study', () => {
     assert.deepEqual([whole?.status, whole?.score, whole?.seconds], ['done', 3.5, 4]);
 
     const part = folds(scored(0, [1, 3]), { status: 'running', attempt: 1, worker: '7', progress: progress() });
-    const { rows, workers } = view(part, [{ ...workerState('7'), task: 'trial-1/1' }]);
+    const { rows, workers } = view(part, [{ ...workerState('7'), status: 'busy', task: { study: 's', task: 'trial-1/1' } }]);
     assert.deepEqual([rows[0]?.status, rows[0]?.score, workers[0]?.trial], ['running', undefined, 'trial-1/1']);
 
     const error = { code: 'TRAIN_DIVERGED', message: 'NaN', retryable: false } as const;
@@ -120,7 +118,7 @@ describe('view of a running study', () => {
     ];
     const workers = [workerState('a', 'trial-1'), workerState('b', 'trial-2'), workerState('c', 'trial-3'), workerState('d')];
     assert.deepEqual(
-      see(tasks, [...workers, workerState('e', undefined, { draining: true })]).workers.map((row) => [
+      see(tasks, [...workers, workerState('e', undefined, { status: 'draining' })]).workers.map((row) => [
         row.name,
         row.trial,
         row.phase,
@@ -245,8 +243,8 @@ describe('view of a running study', () => {
 
     it('gives no work to a worker that leaves', () => {
       const tasks = [baseline(7), half('trial-1', 'a'), half('trial-2', 'b'), taskState('trial-3')];
-      const workers = [workerState('a', 'trial-1', { draining: true }), workerState('b', 'trial-2')];
-      const leaving = workers.map((worker) => ({ ...worker, draining: true }));
+      const workers = [workerState('a', 'trial-1', { status: 'draining' }), workerState('b', 'trial-2')];
+      const leaving = workers.map((worker) => ({ ...worker, status: 'draining' as const }));
       assert.equal(see(tasks, workers).left?.seconds, 44);
       assert.equal(see(tasks, leaving).left, undefined);
     });

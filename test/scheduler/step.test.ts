@@ -1,295 +1,258 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { violations } from '../../src/scheduler/invariants.ts';
-import { newTaskState, recover, step } from '../../src/scheduler/step.ts';
-import { defaultPolicy, type Effect, type Event, type State } from '../../src/scheduler/types.ts';
-import type { TaskProgress, TaskResult } from '../../src/train/types.ts';
+import { recover, step } from '../../src/scheduler/step.ts';
+import type { Event, State } from '../../src/scheduler/types.ts';
+import {
+  beat,
+  checkpointed,
+  done,
+  folds,
+  hello,
+  of,
+  policy,
+  resultWith,
+  returned,
+  run,
+  stateOf,
+  statusOf,
+  studyStatus,
+  taskOf,
+  tick,
+  workerStatus,
+} from './fixtures.ts';
 
-const policy = { ...defaultPolicy, leaseMs: 100, backoffMs: 10, maxLosses: 3 };
-const ids = ['a', 'b', 'c'];
-const progress: TaskProgress = {
-  phase: 'training',
-  step: 1,
-  toStep: 10,
-  epoch: 0,
-  epochs: 1,
-  loss: 1,
-  rowsPerSecond: 1,
-  secondsLeft: undefined,
-};
-const result = (checkpoint: string): TaskResult => ({
-  score: { alphas: [1], folds: [], best: 0, features: 1 },
-  checkpoint,
-  history: [],
-  corruption: [],
-  seconds: 1,
-  parameters: 1,
-  engine: 'test',
-});
+const lost = (worker: string, nowMs: number): Event => ({ type: 'lost', worker, nowMs });
+const stored = (state: State) =>
+  [...state.studies.values()].map(({ name, status, tasks }) => ({ name, status, tasks: [...tasks.values()] }));
 
-function study(count = ids.length): State {
-  const tasks = ids
-    .slice(0, count)
-    .map((trial) => newTaskState({ id: trial, trial, fold: 'all', rung: 0, fromStep: 0, toStep: 10 }));
-  return recover(tasks, policy, 0, 0);
-}
-
-/** Runs events in order, checking the invariants after each; gives the last state and all effects. */
-function run(state: State, ...events: Event[]): { state: State; effects: Effect[] } {
-  const effects: Effect[] = [];
-  for (const event of events) {
-    const next = step(state, event);
-    assert.deepEqual(violations(next.state), [], `after ${JSON.stringify(event)}`);
-    state = next.state;
-    effects.push(...next.effects);
-  }
-  return { state, effects };
-}
-const of = (effects: readonly Effect[], type: Effect['type']): Effect[] => effects.filter((effect) => effect.type === type);
-const hello = (worker: string, nowMs: number): Event => ({ type: 'hello', worker, name: worker, nowMs });
-const beat = (worker: string, nowMs: number, task?: string, attempt = 1): Event => ({
-  type: 'heartbeat',
-  worker,
-  nowMs,
-  running: task === undefined ? undefined : { task, attempt, progress },
-});
-const done = (worker: string, nowMs: number, task: string, attempt = 1): Event => ({
-  type: 'done',
-  worker,
-  nowMs,
-  task,
-  attempt,
-  result: result('x'),
-});
-const statusOf = (state: State, task: string): string => state.tasks.get(task)?.status ?? 'unknown';
-
-describe('the scheduler', () => {
-  it('hands tasks out in plan order, one a worker', () => {
-    const { effects } = run(study(), hello('w1', 0), hello('w2', 1));
+describe('leases', () => {
+  it('go out in plan order, one a worker', () => {
+    const { effects } = run(stateOf(['a', 'b', 'c']), hello('w1', 0), hello('w2', 1));
     assert.deepEqual(of(effects, 'assign'), [
-      { type: 'assign', worker: 'w1', task: 'a', attempt: 1 },
-      { type: 'assign', worker: 'w2', task: 'b', attempt: 1 },
+      { type: 'assign', worker: 'w1', study: 's', task: 'a', attempt: 1 },
+      { type: 'assign', worker: 'w2', study: 's', task: 'b', attempt: 1 },
     ]);
   });
 
-  it('finishes when every task is done, and then drains the workers', () => {
-    const { state, effects } = run(study(1), hello('w1', 0), beat('w1', 1, 'a'), done('w1', 2, 'a'));
-    assert.equal(state.phase, 'finished');
-    assert.equal(of(effects, 'finished').length, 1);
-    assert.deepEqual(of(effects, 'drain'), [{ type: 'drain', worker: 'w1' }]);
+  it('last for as long as heartbeats name them', () => {
+    const events = [50, 120, 200, 290].flatMap((nowMs) => [beat('w1', nowMs, 'a', { at: nowMs }), tick(nowMs + 1)]);
+    const { state } = run(stateOf(['a']), hello('w1', 0), ...events);
+    assert.equal(statusOf(state, 'a'), 'running');
+    assert.equal(taskOf(state, 'a').attempt, 1);
   });
 
-  it('lists what is to be committed before what is to be sent', () => {
-    const { effects } = step(run(study(), hello('w1', 0)).state, done('w1', 1, 'a'));
+  it('are not kept by a heartbeat that names nothing: the assignment was lost', () => {
+    const { state } = run(stateOf(['a']), hello('w1', 0), beat('w1', 60), tick(100));
+    assert.equal(taskOf(state, 'a').attempt, 2);
+  });
+
+  it('go to another worker when they end, and the first one is fenced from then on', () => {
+    const before = run(stateOf(['a']), hello('w1', 0), hello('w2', 90), beat('w2', 99), tick(100));
+    assert.deepEqual(of(before.effects, 'assign').at(-1), { type: 'assign', worker: 'w2', study: 's', task: 'a', attempt: 2 });
+    const late = run(before.state, done('w1', 110, 'a', 1));
+    assert.equal(statusOf(late.state, 'a'), 'leased');
+    assert.deepEqual(of(late.effects, 'acknowledge'), [{ type: 'acknowledge', worker: 'w1', study: 's', task: 'a', attempt: 1 }]);
+    assert.deepEqual(
+      of(late.effects, 'fenced').map(({ message }) => message),
+      ['done'],
+    );
+  });
+
+  it('are cancelled when the worker that lost them is heard again, and it gets nothing before it says that it runs nothing', () => {
+    const before = run(stateOf(['a', 'b']), hello('w1', 0), hello('w2', 90), beat('w2', 99, 'b'), tick(100));
+    const zombie = run(before.state, hello('w1', 111), beat('w1', 112, 'a', { attempt: 1 }));
+    assert.deepEqual(of(zombie.effects, 'cancel'), [{ type: 'cancel', worker: 'w1', study: 's', task: 'a', attempt: 1 }]);
+  });
+
+  it('do not stand in the way of a result that comes late while nobody else was given the task', () => {
+    const expired = run(stateOf(['a']), hello('w1', 0), tick(100));
+    assert.equal(statusOf(expired.state, 'a'), 'pending');
+    assert.equal(statusOf(run(expired.state, done('w1', 101, 'a')).state, 'a'), 'done');
+  });
+
+  it('stay with a worker that comes back over a new connection', () => {
+    const { state } = run(
+      stateOf(['a', 'b']),
+      hello('p1', 0, 'w1'),
+      beat('p1', 1, 'a'),
+      hello('p2', 2, 'w1'),
+      beat('p2', 3, 'a'),
+    );
+    assert.equal(taskOf(state, 'a').worker, 'p2');
+    assert.equal(taskOf(state, 'a').attempt, 1);
+    assert.equal(statusOf(state, 'b'), 'pending', 'what it was given meanwhile goes back');
+    assert.equal(state.workers.has('p1'), false);
+  });
+
+  it('survive a restart of the coordinator: a stranger is asked to introduce itself and goes on with what it runs', () => {
+    const restarted = recover(stored(run(stateOf(['a']), hello('w1', 0), beat('w1', 1, 'a')).state), policy, 10, policy.leaseMs);
+    const asked = run(restarted, beat('peer2', 11, 'a'));
+    assert.deepEqual(of(asked.effects, 'introduce'), [{ type: 'introduce', worker: 'peer2' }]);
+    const { state } = run(asked.state, hello('peer2', 12), beat('peer2', 13, 'a'));
+    assert.equal(taskOf(state, 'a').attempt, 1);
+    assert.equal(taskOf(state, 'a').worker, 'peer2');
+  });
+
+  it('that ended with the coordinator itself are blamed on nobody', () => {
+    let state = stateOf(['a']);
+    for (let restarts = 0; restarts < 2 * policy.maxLosses; restarts++)
+      state = recover(stored(run(state, hello('w1', restarts)).state), policy, restarts, 0);
+    assert.equal(statusOf(state, 'a'), 'pending');
+    assert.equal(taskOf(state, 'a').losses, 0);
+  });
+});
+
+describe('a preempted task', () => {
+  it('has not failed: it is handed back and goes on elsewhere', () => {
+    const { state } = run(stateOf(['a']), hello('w1', 0), beat('w1', 1, 'a'), returned('w1', 2, 'a'), {
+      type: 'goodbye',
+      worker: 'w1',
+      nowMs: 3,
+    });
+    assert.equal(statusOf(state, 'a'), 'pending');
+    assert.deepEqual([taskOf(state, 'a').failures, taskOf(state, 'a').losses], [0, 0]);
+  });
+
+  it('is not sent at once to a worker that hands it back unbegun, or the two would play ball', () => {
+    const { state, effects } = run(stateOf(['a']), hello('w1', 0), returned('w1', 1, 'a'), tick(2), beat('w1', 3));
+    assert.deepEqual(
+      of(effects, 'assign').map(({ attempt }) => attempt),
+      [1, 2],
+    );
+    assert.equal(taskOf(state, 'a').leaseUntil, 3 + policy.leaseMs, 'only after its next heartbeat');
+  });
+
+  it('fails for good when it keeps losing its workers, but a checkpoint wipes the slate', () => {
+    const loss = (nowMs: number): Event[] => [hello(`w${nowMs}`, nowMs), lost(`w${nowMs}`, nowMs + 1)];
+    assert.equal(statusOf(run(stateOf(['a']), ...loss(1), ...loss(3), ...loss(5)).state, 'a'), 'failed');
+    const saved = run(stateOf(['a']), ...loss(1), ...loss(3), hello('w5', 5), checkpointed('w5', 6, 'a', 'h', 4, 3));
+    assert.equal(statusOf(run(saved.state, lost('w5', 7)).state, 'a'), 'pending');
+  });
+});
+
+describe('results and checkpoints', () => {
+  it('are listed to be committed before anything is sent', () => {
+    const { effects } = step(run(stateOf(['a', 'b']), hello('w1', 0)).state, done('w1', 1, 'a'));
     const lastPersist = effects.findLastIndex((effect) => effect.type === 'persist');
     assert.ok(lastPersist >= 1, 'the result and the next lease are persisted');
     assert.ok(effects.slice(0, lastPersist).every((effect) => effect.type === 'persist'));
   });
 
-  it('gives a task to another worker when its lease ends, and ignores the first worker from then on', () => {
-    const before = run(study(1), hello('w1', 0), hello('w2', 90), beat('w2', 99), { type: 'tick', nowMs: 100 });
-    assert.deepEqual(of(before.effects, 'assign').at(-1), { type: 'assign', worker: 'w2', task: 'a', attempt: 2 });
-    const late = run(before.state, done('w1', 110, 'a', 1));
-    assert.equal(statusOf(late.state, 'a'), 'leased');
-    assert.deepEqual(of(late.effects, 'acknowledge'), [{ type: 'acknowledge', worker: 'w1', task: 'a', attempt: 1 }]);
-    const zombie = run(before.state, hello('w1', 111), beat('w1', 112, 'a', 1));
-    assert.deepEqual(of(zombie.effects, 'cancel'), [{ type: 'cancel', worker: 'w1', task: 'a', attempt: 1 }]);
-  });
-
-  it('accepts a result that comes after its lease ended while nobody else was given the task', () => {
-    const expired = run(study(1), hello('w1', 0), { type: 'tick', nowMs: 100 });
-    assert.equal(statusOf(expired.state, 'a'), 'pending');
-    assert.equal(statusOf(run(expired.state, done('w1', 101, 'a')).state, 'a'), 'done');
-  });
-
-  it('keeps a lease for as long as heartbeats name it', () => {
-    const events = [50, 120, 200, 290].flatMap((nowMs): Event[] => [beat('w1', nowMs, 'a'), { type: 'tick', nowMs: nowMs + 1 }]);
-    const { state } = run(study(1), hello('w1', 0), ...events);
-    assert.equal(statusOf(state, 'a'), 'running');
-    assert.equal(state.tasks.get('a')?.attempt, 1);
-  });
-
-  it('does not let a heartbeat that names nothing keep a lease: the assignment was lost', () => {
-    const { state } = run(study(1), hello('w1', 0), beat('w1', 60), { type: 'tick', nowMs: 100 });
-    assert.equal(state.tasks.get('a')?.attempt, 2);
-  });
-
-  it('retries a crash after a wait that doubles, up to the limit', () => {
-    let { state } = run(study(1), hello('w1', 0), hello('w2', 0));
-    const waits: number[] = [];
-    for (let attempt = 1, nowMs = 1; attempt <= policy.maxFailures; attempt++, nowMs += 50) {
-      const worker = state.tasks.get('a')?.worker ?? 'nobody';
-      const failure = { code: 'TASK_CRASHED', message: 'crash', retryable: true };
-      ({ state } = run(state, { type: 'failed', worker, nowMs, task: 'a', attempt, failure }));
-      if (statusOf(state, 'a') === 'pending') waits.push((state.tasks.get('a')?.notBefore ?? 0) - nowMs);
-      ({ state } = run(state, beat('w1', nowMs + 45), beat('w2', nowMs + 45), { type: 'tick', nowMs: nowMs + 45 }));
-    }
-    assert.deepEqual(waits, [10, 20]);
-    assert.equal(statusOf(state, 'a'), 'failed');
-    assert.equal(state.phase, 'finished');
-  });
-
-  it('does not retry what would end the same way, and goes on with the rest', () => {
-    const failure = { code: 'TRAIN_DIVERGED', message: 'NaN', retryable: false };
-    const { state } = run(study(2), hello('w1', 0), { type: 'failed', worker: 'w1', nowMs: 1, task: 'a', attempt: 1, failure });
-    assert.equal(statusOf(state, 'a'), 'failed');
+  it('are acknowledged each time they come, and count once', () => {
+    const { state, effects } = run(stateOf(['a', 'b']), hello('w1', 0), done('w1', 1, 'a'), done('w1', 2, 'a'));
+    assert.equal(of(effects, 'acknowledge').length, 2);
+    assert.equal(of(effects, 'fenced').length, 0, 'a repetition is not a late message');
+    assert.equal(of(effects, 'persist').filter(({ task }) => task.status === 'done').length, 1);
     assert.equal(statusOf(state, 'b'), 'leased');
-    assert.equal(state.workers.get('w1')?.failures, 0, 'a diverged loss is not the worker’s fault');
   });
 
-  it('gives no more work to a worker that only fails', () => {
-    let { state } = run(study(3), hello('w1', 0));
-    const drains: Effect[] = [];
-    for (let nowMs = 1; state.workers.get('w1')?.draining === false; nowMs += 1) {
-      const held = [...state.tasks.values()].find((task) => task.worker === 'w1');
-      assert.ok(held !== undefined);
-      const failure = { code: 'TASK_CRASHED', message: 'crash', retryable: true };
-      const next = run(state, { type: 'failed', worker: 'w1', nowMs, task: held.task.id, attempt: held.attempt, failure });
-      state = next.state;
-      drains.push(...of(next.effects, 'drain'));
-    }
-    assert.deepEqual(drains, [{ type: 'drain', worker: 'w1' }]);
-    assert.equal(state.workers.get('w1')?.failures, policy.workerFailures);
-  });
-
-  it('fails a task that keeps losing its workers, but a checkpoint wipes the slate', () => {
-    const loss = (nowMs: number): Event[] => [hello(`w${nowMs}`, nowMs), { type: 'lost', worker: `w${nowMs}`, nowMs: nowMs + 1 }];
-    assert.equal(statusOf(run(study(1), ...loss(1), ...loss(3), ...loss(5)).state, 'a'), 'failed');
-    const saved = run(study(1), ...loss(1), ...loss(3), hello('w5', 5), {
-      type: 'checkpointed',
-      worker: 'w5',
-      nowMs: 6,
-      task: 'a',
-      attempt: 3,
-      hash: 'h',
-      step: 4,
-    });
-    assert.equal(statusOf(run(saved.state, { type: 'lost', worker: 'w5', nowMs: 7 }).state, 'a'), 'pending');
-  });
-
-  it('discards a checkpoint once a newer one, or the result, is committed', () => {
-    const checkpoint = (hash: string, nowMs: number): Event => ({
-      type: 'checkpointed',
-      worker: 'w1',
-      nowMs,
-      task: 'a',
-      attempt: 1,
-      hash,
-      step: nowMs,
-    });
+  it('let go of the checkpoint before, once a newer one or the result is committed', () => {
     const { effects } = run(
-      study(1),
+      stateOf(['a']),
       hello('w1', 0),
-      checkpoint('h1', 1),
-      checkpoint('h2', 2),
-      checkpoint('h2', 3),
+      checkpointed('w1', 1, 'a', 'h1', 1),
+      checkpointed('w1', 2, 'a', 'h2', 2),
+      checkpointed('w1', 3, 'a', 'h2', 3),
       done('w1', 4, 'a'),
     );
-    assert.deepEqual(of(effects, 'discard'), [
-      { type: 'discard', hash: 'h1' },
-      { type: 'discard', hash: 'h2' },
-    ]);
+    assert.deepEqual(
+      of(effects, 'discard').map(({ hash }) => hash),
+      ['h1', 'h2'],
+    );
   });
 
-  it('stops by draining, and is stopped when everything has been handed back', () => {
-    const stopping = run(study(), hello('w1', 0), beat('w1', 1, 'a'), { type: 'stop', nowMs: 2 });
+  it('keep a checkpoint that another task of the study has too', () => {
+    const same = run(
+      stateOf(['a', 'b']),
+      hello('w1', 0),
+      hello('w2', 0),
+      checkpointed('w1', 1, 'a', 'h', 1),
+      checkpointed('w2', 1, 'b', 'h', 1),
+    );
+    const first = run(same.state, checkpointed('w1', 2, 'a', 'h2', 2));
+    assert.deepEqual(of(first.effects, 'discard'), []);
+    assert.equal(of(run(first.state, checkpointed('w2', 2, 'b', 'h2', 2)).effects, 'discard')[0]?.hash, 'h');
+  });
+
+  it('do not go back to an older checkpoint when its message comes twice: its bytes may be gone', () => {
+    const { state } = run(
+      stateOf(['a']),
+      hello('w1', 0),
+      checkpointed('w1', 1, 'a', 'h1', 1),
+      checkpointed('w1', 2, 'a', 'h2', 2),
+      checkpointed('w1', 3, 'a', 'h1', 1),
+    );
+    assert.equal(taskOf(state, 'a').checkpoint?.hash, 'h2');
+  });
+});
+
+describe('what comes from outside', () => {
+  it('is not acknowledged for a study that is not here: its rows may be out of reach only for now', () => {
+    const { effects } = run(stateOf(['a']), hello('w1', 0), done('w1', 1, 'x', 1, 'elsewhere'));
+    assert.equal(of(effects, 'acknowledge').length, 0);
+    assert.equal(of(effects, 'fenced').length, 1);
+  });
+
+  it('may be rows of a clock that was ahead: nothing waits longer for that than the longest wait', () => {
+    const [study] = stored(stateOf(['a']));
+    assert.ok(study !== undefined);
+    const ahead = study.tasks.map((task) => ({ ...task, notBefore: 3_600_000 }));
+    const { state } = run(recover([{ ...study, tasks: ahead }], policy, 0, 0), hello('w1', 0), beat('w1', 30_000), tick(30_000));
+    assert.equal(statusOf(state, 'a'), 'leased');
+    const held = ahead.map((task) => ({ ...task, status: 'running' as const, attempt: 1 }));
+    assert.deepEqual(violations(recover([{ ...study, tasks: held }], policy, 0, 1)), []);
+  });
+});
+
+describe('the end', () => {
+  it('of a sweep lets its workers go, and those that come later', () => {
+    const { state, effects } = run(stateOf(['a']), hello('w1', 0), beat('w1', 1, 'a'), done('w1', 2, 'a'), hello('w2', 3));
+    assert.equal(studyStatus(state), 'finished');
+    assert.deepEqual(of(effects, 'finished'), [{ type: 'finished', study: 's' }]);
+    assert.deepEqual(
+      of(effects, 'drain').map(({ worker }) => worker),
+      ['w1', 'w2'],
+    );
+  });
+
+  it('of all work keeps the workers of a service waiting', () => {
+    const { state } = run(stateOf(['a'], { whenDone: 'wait' }), hello('w1', 0), done('w1', 2, 'a'));
+    assert.equal(workerStatus(state, 'w1'), 'idle');
+  });
+
+  it('of the coordinator comes when everything has been handed back; the order to drain is repeated until it is followed', () => {
+    const stopping = run(stateOf(['a', 'b']), hello('w1', 0), beat('w1', 1, 'a'), { type: 'stop', nowMs: 2 }, beat('w1', 3, 'a'));
     assert.equal(stopping.state.phase, 'stopping');
-    const { state, effects } = run(stopping.state, { type: 'returned', worker: 'w1', nowMs: 3, task: 'a', attempt: 1 });
+    assert.equal(of(stopping.effects, 'drain').length, 2);
+    const { state, effects } = run(stopping.state, returned('w1', 4, 'a'));
     assert.equal(state.phase, 'stopped');
     assert.equal(of(effects, 'assign').length, 0);
     assert.equal(of(effects, 'stopped').length, 1);
   });
+});
 
-  it('asks a stranger to introduce itself, and lets it go on with the task it holds', () => {
-    const tasks = [...run(study(1), hello('w1', 0), beat('w1', 1, 'a')).state.tasks.values()];
-    const restarted = recover(tasks, policy, 10, policy.leaseMs);
-    const asked = run(restarted, beat('peer2', 11, 'a'));
-    assert.deepEqual(of(asked.effects, 'introduce'), [{ type: 'introduce', worker: 'peer2' }]);
-    const { state } = run(asked.state, hello('peer2', 12), beat('peer2', 13, 'a'));
-    assert.equal(state.tasks.get('a')?.attempt, 1);
-    assert.equal(state.tasks.get('a')?.worker, 'peer2');
+describe('studies that share workers', () => {
+  it('take turns: who holds fewest goes first, then who came first', () => {
+    const both = stateOf({ s: folds('a', 3), t: folds('b', 3) });
+    const { effects } = run(both, hello('w1', 0), hello('w2', 0), hello('w3', 0), hello('w4', 0));
+    assert.deepEqual(
+      of(effects, 'assign').map(({ study, task }) => `${study} ${task}`),
+      ['s a/0', 't b/0', 's a/1', 't b/1'],
+    );
   });
 
-  it('blames nobody for leases that ended with the coordinator itself', () => {
-    let state = study(1);
-    for (let restarts = 0; restarts < 2 * policy.maxLosses; restarts++) {
-      state = recover([...run(state, hello('w1', restarts)).state.tasks.values()], policy, restarts, 0);
-      assert.deepEqual(violations(state), []);
-    }
-    assert.equal(statusOf(state, 'a'), 'pending');
-    assert.equal(state.tasks.get('a')?.losses, 0);
-  });
-
-  it('gives new attempts, when asked, to what failed for a reason that may be gone', () => {
-    const fail = (worker: string, task: string, nowMs: number, retryable: boolean): Event => ({
-      type: 'failed',
-      worker,
-      nowMs,
-      task,
+  it('do not mix up tasks of the same name', () => {
+    const both = stateOf({ s: folds('a', 1), t: folds('a', 1) });
+    const { state } = run(both, hello('w1', 0), hello('w2', 0), {
+      type: 'done',
+      worker: 'w2',
+      nowMs: 1,
+      study: 't',
+      task: 'a/0',
       attempt: 1,
-      failure: { code: retryable ? 'DISK_FULL' : 'TRAIN_DIVERGED', message: 'm', retryable },
+      result: resultWith('h'),
     });
-    const once = { ...study(2), policy: { ...policy, maxFailures: 1 } };
-    const over = run(once, hello('w1', 0), hello('w2', 0), fail('w1', 'a', 1, true), fail('w2', 'b', 1, false));
-    assert.equal(over.state.phase, 'finished');
-    const { state } = run(over.state, { type: 'retry', nowMs: 2 });
-    assert.equal(state.phase, 'running');
-    assert.equal(statusOf(state, 'a'), 'pending');
-    assert.equal(statusOf(state, 'b'), 'failed');
-  });
-
-  it('keeps its invariants, and never loses a result, whatever comes in whatever order', () => {
-    const worker = fc.constantFrom('w1', 'w2', 'w3');
-    const task = fc.constantFrom(...ids);
-    const attempt = fc.integer({ min: 0, max: 4 });
-    const hash = fc.constantFrom('h1', 'h2');
-    const shape = fc.oneof(
-      fc.record({ type: fc.constant('hello' as const), worker, name: worker }),
-      fc.record({
-        type: fc.constant('heartbeat' as const),
-        worker,
-        running: fc.option(fc.record({ task, attempt, progress: fc.constant(progress) }), { nil: undefined }),
-      }),
-      fc.record({ type: fc.constant('checkpointed' as const), worker, task, attempt, hash, step: fc.nat(9) }),
-      fc.record({ type: fc.constant('done' as const), worker, task, attempt, result: hash.map(result) }),
-      fc.record({
-        type: fc.constant('failed' as const),
-        worker,
-        task,
-        attempt,
-        failure: fc.record({ code: fc.constant('TASK_CRASHED'), message: fc.constant('m'), retryable: fc.boolean() }),
-      }),
-      fc.record({ type: fc.constant('returned' as const), worker, task, attempt }),
-      fc.record({ type: fc.constantFrom('goodbye' as const, 'lost' as const), worker }),
-      fc.record({ type: fc.constantFrom('tick' as const, 'tick' as const, 'retry' as const, 'stop' as const) }),
-    );
-    fc.assert(
-      fc.property(fc.array(fc.tuple(shape, fc.nat(40)), { maxLength: 80 }), (script) => {
-        let state = study();
-        let nowMs = 0;
-        const results = new Map<string, TaskResult>();
-        for (const [event, wait] of script) {
-          nowMs += wait;
-          const next = step(state, { ...event, nowMs });
-          assert.deepEqual(violations(next.state), []);
-          for (const [id, kept] of results)
-            assert.equal(next.state.tasks.get(id)?.result, kept, 'a result, once committed, stays');
-          for (const { task: now } of next.state.tasks.values()) {
-            const after = next.state.tasks.get(now.id);
-            const before = state.tasks.get(now.id);
-            assert.ok((after?.attempt ?? 0) >= (before?.attempt ?? 0), 'attempts only grow');
-            if (after !== undefined && (after.status !== before?.status || after.checkpoint !== before.checkpoint))
-              assert.ok(
-                next.effects.some((effect) => effect.type === 'persist' && effect.task.task.id === now.id),
-                'what changed is persisted',
-              );
-            if (after?.result !== undefined) results.set(now.id, after.result);
-          }
-          state = next.state;
-        }
-      }),
-      { numRuns: 300 },
-    );
+    assert.deepEqual([statusOf(state, 'a/0'), statusOf(state, 'a/0', 't')], ['leased', 'done']);
   });
 });

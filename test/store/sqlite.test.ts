@@ -2,19 +2,30 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { SqliteModule } from '@photostructure/sqlite';
 import { NoisefoldError, type ErrorCode } from '../../src/base/errors.ts';
-import { openToWrite, transaction } from '../../src/store/database.ts';
-import { fromJson, toJson } from '../../src/store/rows.ts';
+import type { TaskStatus } from '../../src/scheduler/types.ts';
+import { copyOf, openToWrite, transaction } from '../../src/store/database.ts';
+import { sql as first } from '../../src/store/migrations/0001.ts';
+import { fromJson, toJson, trialColumns } from '../../src/store/rows.ts';
 import { openStore } from '../../src/store/sqlite.ts';
 import { change, plan, study, taskAt } from '../contract/store.ts';
 import { until } from '../contract/transport.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'noisefold-sqlite-'));
 after(() => rmSync(folder, { recursive: true }));
+
+/** What openStore may find: Node's own module, without a flag from 22.13 on, and the package. */
+const builtIn = process.getBuiltinModule('node:sqlite') as unknown as SqliteModule | undefined;
+const drivers: readonly (readonly [string, Pick<SqliteModule, 'DatabaseSync'>])[] = [
+  ['@photostructure/sqlite', createRequire(import.meta.url)('@photostructure/sqlite') as SqliteModule],
+  ...(builtIn === undefined ? [] : [['node:sqlite', builtIn] as const]),
+];
 
 let files = 0;
 const newPath = (): string => join(folder, `study-${++files}.db`);
@@ -49,14 +60,14 @@ describe('an SQLite store', () => {
 
     const reader = openStore(path, { readonly: true });
     assert.deepEqual(reader.plan(), plan);
-    writer.commit([change(taskAt(0), { status: 'leased', attempt: 1 })]);
+    writer.commit({ tasks: [change(taskAt(0), { status: 'leased', attempt: 1 })] });
     assert.deepEqual(reader.tasks(), writer.tasks());
-    assert.throws(() => reader.commit([change(taskAt(0), { status: 'leased', attempt: 2 })]), code('STORE_FAILED'));
+    assert.throws(() => reader.commit({ tasks: [change(taskAt(0), { status: 'leased', attempt: 2 })] }), code('STORE_FAILED'));
     assert.throws(() => reader.create(study, plan), code('STORE_FAILED'));
 
     writer.close();
     const next = openStore(path);
-    next.commit([change(taskAt(0), { status: 'done', attempt: 1 })]);
+    next.commit({ tasks: [change(taskAt(0), { status: 'done', attempt: 1 })] });
     assert.equal(reader.tasks()[0]?.status, 'done');
     next.close();
     assert.equal(reader.tasks()[0]?.status, 'done');
@@ -120,8 +131,12 @@ describe('an SQLite store', () => {
     const { page_count: pages } = database.prepare('PRAGMA page_count').get() as { page_count: number };
     database.exec(`PRAGMA max_page_count = ${pages + 2}`);
     const write = (name: string): void =>
-      transaction(database, path, () => {
-        database.prepare("INSERT INTO study VALUES (1, ?, '', '', '', 0, '')").run(name);
+      transaction({ database, path, statement: (sql) => database.prepare(sql) }, () => {
+        database
+          .prepare(
+            "INSERT INTO study (id, name, config, config_hash, data_hash, created_ms, version) VALUES (1, ?, '', '', '', 0, '')",
+          )
+          .run(name);
       });
     assert.throws(() => write('x'.repeat(100_000)), code('DISK_FULL'));
     write('fits');
@@ -151,6 +166,80 @@ describe('an SQLite store', () => {
     assert.deepEqual(reader.plan(), plan);
     reader.close();
   });
+});
+
+/** A database as noisefold 0.1 left it. */
+function firstSchema(path: string, statuses: readonly TaskStatus[]): void {
+  const { database, close } = openToWrite(path);
+  database.exec('PRAGMA foreign_keys = OFF');
+  for (const table of ['study_transitions', 'transitions', 'tasks', 'trials', 'study']) database.exec(`DROP TABLE ${table}`);
+  database.exec(`${first}; PRAGMA user_version = 1`);
+  const { name, config, configHash, dataHash, createdMs, version } = study;
+  database.prepare('INSERT INTO study VALUES (1, ?, ?, ?, ?, ?, ?)').run(name, config, configHash, dataHash, createdMs, version);
+  for (const [i, trial] of plan.trials.entries()) {
+    const { id, kind, parameters, config: fixed, untrained } = trialColumns(trial);
+    database.prepare('INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?)').run(i, id, kind, parameters, fixed, untrained);
+  }
+  const insert = database.prepare('INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, 3, 1, 2, 0.5, ?, 7, NULL, NULL, NULL, ?)');
+  for (const [i, { id, trial, fold, rung, fromStep, toStep }] of plan.tasks.entries())
+    insert.run(i, id, trial, fold === 'all' ? null : fold, rung, fromStep, toStep, statuses[i] ?? 'done', 'c'.repeat(64), null);
+  database.exec(`INSERT INTO transitions VALUES (1, 5, '${taskAt(0).id}', 1, 'pending', 'leased', 'w', 'leased')`);
+  close();
+}
+
+describe('a database of the first schema', () => {
+  it('is brought up to date with all that it holds, and can then be worked with', () => {
+    const path = newPath();
+    firstSchema(path, ['done', 'running', 'pending', 'failed']);
+    assert.throws(() => openStore(path, { readonly: true }), code('STORE_FAILED'));
+    const store = openStore(path);
+    assert.deepEqual(store.study(), { ...study, data: [study.dataHash], table: '' });
+    assert.deepEqual(store.plan(), plan);
+    assert.deepEqual(
+      store.tasks().map(({ status, attempt, failures, losses, notBefore, failedOn, checkpoint }) => ({
+        ...{ status, attempt, failures, losses, notBefore, failedOn, checkpoint },
+      })),
+      (['done', 'running', 'pending', 'failed'] as const).map((status) => ({
+        ...{ status, attempt: 3, failures: 1, losses: 2, notBefore: 0.5, failedOn: [] },
+        checkpoint: { hash: 'c'.repeat(64), step: 7 },
+      })),
+    );
+    assert.equal(store.transitions(taskAt(0).id).length, 1);
+    store.commit({ tasks: [change(taskAt(2), { status: 'dropped', failedOn: ['w'] })] });
+    assert.throws(() => store.commit({ tasks: [change({ ...taskAt(2), id: 'stranger' }, {})] }), code('STORE_FAILED'));
+    store.close();
+    const again = openStore(path);
+    assert.deepEqual(again.tasks()[2]?.failedOn, ['w']);
+    assert.equal(again.transitions().length, 2);
+    again.close();
+  });
+
+  it('whose tasks were all final is a finished study', () => {
+    const path = newPath();
+    firstSchema(path, ['done', 'done', 'failed', 'done']);
+    const store = openStore(path);
+    assert.equal(store.study()?.status, 'finished');
+    store.close();
+  });
+});
+
+describe('on either of its drivers', () => {
+  for (const [name, driver] of drivers)
+    it(`${name} copies a database in use`, () => {
+      const path = newPath();
+      const database = new driver.DatabaseSync(path);
+      database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES ('kept')");
+      const copy = newPath();
+      writeFileSync(copy, copyOf(database, path));
+      const opened = new driver.DatabaseSync(copy);
+      assert.equal((opened.prepare('SELECT x FROM t').get() as { x: string }).x, 'kept');
+      opened.close();
+      database.close();
+      assert.deepEqual(
+        readdirSync(folder).filter((file) => file.includes('.copy-')),
+        [],
+      );
+    });
 });
 
 describe('JSON in the store', () => {

@@ -6,6 +6,8 @@ import { change, plan, study, taskAt } from '../contract/store.ts';
 const store = openStore(process.argv[2] ?? '');
 store.create(study, plan);
 for (let attempt = 1; ; attempt++) {
-  store.commit([change(taskAt(0), { status: 'leased', attempt }), change(taskAt(1), { status: 'leased', attempt })]);
+  store.commit({
+    tasks: [change(taskAt(0), { status: 'leased', attempt }), change(taskAt(1), { status: 'leased', attempt })],
+  });
   writeSync(1, `${attempt}\n`);
 }

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { NoisefoldError } from '../../src/base/errors.ts';
-import type { ArtifactStore } from '../../src/artifacts/store.ts';
-import { sha256 } from '../../src/base/hash.ts';
+import { memoryArtifacts } from '../../src/artifacts/memory.ts';
 import { decodeCheckpoint } from '../../src/checkpoint/format.ts';
 import type { RidgeConfig, TrialConfig } from '../../src/config/types.ts';
 import { onnxEngine } from '../../src/engine/onnx/engine.ts';
@@ -12,23 +11,6 @@ import { referenceLinearAlgebra } from '../../src/ridge/reference.ts';
 import { runTask, type TaskDependencies, type TaskOutcome } from '../../src/train/task.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../../src/train/types.ts';
 import { fakeEngine, tickingClock, tinyConfig, tinyData } from './fixtures.ts';
-
-/** Artifacts in a map. */
-function artifacts(): ArtifactStore & { readonly blobs: Map<string, Uint8Array> } {
-  const blobs = new Map<string, Uint8Array>();
-  return {
-    blobs,
-    put(bytes) {
-      const hash = sha256(bytes);
-      blobs.set(hash, bytes.slice());
-      return Promise.resolve(hash);
-    },
-    get: (hash) => Promise.resolve(blobs.get(hash) ?? assert.fail(`no artifact ${hash}`)),
-    has: (hash) => Promise.resolve(blobs.has(hash)),
-    delete: (hash) => Promise.resolve(void blobs.delete(hash)),
-    list: () => Promise.resolve([...blobs.keys()]),
-  };
-}
 
 const data = tinyData();
 const lastStep = 28;
@@ -65,7 +47,7 @@ const run = (changes: SpecChanges = {}, dependencies: Partial<TaskDependencies> 
     data,
     engine: fakeEngine(),
     linearAlgebra: referenceLinearAlgebra,
-    artifacts: artifacts(),
+    artifacts: memoryArtifacts(),
     clock: tickingClock(),
     signal: new AbortController().signal,
     onProgress: () => {},
@@ -111,7 +93,7 @@ function plainRidge(alpha: number): number[] {
 
 describe('a task', () => {
   it('of a trained trial ends with a score, a history and a checkpoint that is stored', async () => {
-    const store = artifacts();
+    const store = memoryArtifacts();
     const result = await finished(run({}, { artifacts: store }));
     assert.equal(result.history.length, 4);
     assert.equal(result.engine, 'cpu');
@@ -123,7 +105,7 @@ describe('a task', () => {
       result.corruption.map(({ column, nominal }) => [column, nominal]),
       Object.entries(tinyConfig.noise.swapProbability),
     );
-    const checkpoint = decodeCheckpoint(store.blobs.get(result.checkpoint ?? '') ?? assert.fail('no checkpoint'));
+    const checkpoint = decodeCheckpoint(await store.get(result.checkpoint ?? ''));
     assert.equal(checkpoint.state.step, lastStep);
     assert.equal(checkpoint.state.weights.length, result.parameters);
     assert.deepEqual(checkpoint.history, result.history);
@@ -179,7 +161,7 @@ describe('a task', () => {
     const dependencies = {
       engine: fakeEngine(),
       linearAlgebra: referenceLinearAlgebra,
-      artifacts: artifacts(),
+      artifacts: memoryArtifacts(),
       clock: tickingClock(),
       signal: new AbortController().signal,
       onProgress: () => {},
@@ -200,7 +182,7 @@ describe('a task', () => {
 describe('a task that is stopped', () => {
   it('ends in the same result and checkpoint bytes, however often it was stopped, and wherever', async () => {
     const averaged = { ...tinyConfig, training: { ...tinyConfig.training, averageLast: 3 } };
-    const straightStore = artifacts();
+    const straightStore = memoryArtifacts();
     const straights = {
       last: await finished(run({}, { artifacts: straightStore })),
       mean: await finished(run({ config: averaged }, { artifacts: straightStore })),
@@ -210,7 +192,7 @@ describe('a task that is stopped', () => {
       fc.asyncProperty(stop, fc.constantFrom('last', 'mean'), async (stops, weights) => {
         const straight = straights[weights];
         const changes = weights === 'mean' ? { config: averaged } : {};
-        const store = artifacts();
+        const store = memoryArtifacts();
         let last: { hash: string; step: number } | undefined;
         const onCheckpoint = (hash: string, step: number): void => void (last = { hash, step });
         for (const stop of stops.sort((a, b) => a - b)) {
@@ -224,7 +206,7 @@ describe('a task that is stopped', () => {
         const resume = last === undefined ? changes : { ...changes, resumeFrom: last.hash };
         const result = await finished(run(resume, { artifacts: store }));
         assert.deepEqual(result, straight);
-        assert.deepEqual(store.blobs.get(result.checkpoint ?? ''), straightStore.blobs.get(straight.checkpoint ?? ''));
+        assert.deepEqual(await store.get(result.checkpoint ?? ''), await straightStore.get(straight.checkpoint ?? ''));
       }),
       { numRuns: 20 },
     );
@@ -232,9 +214,9 @@ describe('a task that is stopped', () => {
 
   it('ends in the same bytes on the compiled engine as well', async () => {
     const engine = onnxEngine({ threads: 1 });
-    const straightStore = artifacts();
+    const straightStore = memoryArtifacts();
     const straight = await finished(run({}, { artifacts: straightStore, engine }));
-    const store = artifacts();
+    const store = memoryArtifacts();
     let resumeFrom: string | undefined;
     for (const stop of [5, 7, 18, undefined]) {
       const controller = new AbortController();
@@ -249,11 +231,11 @@ describe('a task that is stopped', () => {
       assert.equal(outcome.stopped, stop !== undefined);
       if (!outcome.stopped) assert.deepEqual({ ...outcome.result, seconds: 0 }, { ...straight, seconds: 0 });
     }
-    assert.deepEqual(store.blobs.get(resumeFrom ?? ''), straightStore.blobs.get(straight.checkpoint ?? ''));
+    assert.deepEqual(await store.get(resumeFrom ?? ''), await straightStore.get(straight.checkpoint ?? ''));
   });
 
   it('while it scores goes on from the end of training', async () => {
-    const store = artifacts();
+    const store = memoryArtifacts();
     const straight = await finished(run());
     const controller = new AbortController();
     let resumeFrom = '';
@@ -273,7 +255,7 @@ describe('a task that is stopped', () => {
   });
 
   it('goes on from any checkpoint that was stored on the way', async () => {
-    const store = artifacts();
+    const store = memoryArtifacts();
     const stored: [string, number][] = [];
     const straight = await finished(run({}, { artifacts: store, onCheckpoint: (...checkpoint) => stored.push(checkpoint) }));
     assert.deepEqual(
@@ -286,7 +268,7 @@ describe('a task that is stopped', () => {
 
 describe('a checkpoint', () => {
   it('that is lost or damaged costs time, not the result: the task starts anew', async () => {
-    const store = artifacts();
+    const store = memoryArtifacts();
     const straight = await finished(run({}, { artifacts: store }));
     for (const code of ['ARTIFACT_NOT_FOUND', 'ARTIFACT_CORRUPT'] as const) {
       const broken: typeof store = { ...store, get: () => Promise.reject(new NoisefoldError(code, 'gone')) };
@@ -295,7 +277,7 @@ describe('a checkpoint', () => {
   });
 
   it('is refused by a task with another noise, learning rate, network or seed, and beyond its last step', async () => {
-    const store = artifacts();
+    const store = memoryArtifacts();
     const { checkpoint: resumeFrom = '' } = await finished(run({ toStep: 9 }, { artifacts: store }));
     const { noise, training } = tinyConfig;
     const others: SpecChanges[] = [
@@ -312,7 +294,7 @@ describe('a checkpoint', () => {
   });
 
   it('is taken by a task that only trains longer or saves at other times', async () => {
-    const store = artifacts();
+    const store = memoryArtifacts();
     const { checkpoint: resumeFrom = '' } = await finished(run({ toStep: 9 }, { artifacts: store }));
     const training = { ...tinyConfig.training, epochs: 9, checkpointEveryEpochs: 1 };
     const longer = await finished(run({ config: { ...tinyConfig, training }, resumeFrom }, { artifacts: store }));

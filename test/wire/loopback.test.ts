@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createLoopback } from '../../src/wire/loopback.ts';
-import type { CoordinatorMessage } from '../../src/wire/messages.ts';
+import type { FromCoordinator } from '../../src/wire/messages.ts';
 import { until } from '../contract/transport.ts';
 
 describe('the loopback’s faults', () => {
@@ -17,7 +17,7 @@ describe('the loopback’s faults', () => {
       (_peer, reason) => assert.fail(reason),
     );
     const worker = loopback.connect();
-    for (const attempt of [1, 2, 3, 4]) worker.send({ type: 'returned', task: 't', attempt });
+    for (const attempt of [1, 2, 3, 4]) worker.send({ type: 'returned', study: 's', task: 't', attempt });
     await until(() => attempts.length === 4, 'four deliveries');
     assert.deepEqual(attempts, [2, 2, 4, 3]);
   });
@@ -25,9 +25,9 @@ describe('the loopback’s faults', () => {
   it('can cut one worker off from the coordinator’s messages', async () => {
     let cut = '';
     const loopback = createLoopback({
-      deliveries: ({ to, peer }) => (to === 'worker' && peer === cut ? [] : [0]),
+      deliveries: ({ to, peer }) => (to === 'peer' && peer === cut ? [] : [0]),
     });
-    const got: [number, CoordinatorMessage][] = [];
+    const got: [number, FromCoordinator][] = [];
     const workers = [loopback.connect(), loopback.connect()];
     workers.forEach((worker, index) => worker.listen((message) => got.push([index, message])));
     const peers: string[] = [];

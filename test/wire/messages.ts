@@ -11,7 +11,15 @@ import {
 import { trialKinds, type Task } from '../../src/plan/types.ts';
 import type { RidgeScore } from '../../src/ridge/types.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../../src/train/types.ts';
-import type { CoordinatorMessage, WorkerMessage } from '../../src/wire/messages.ts';
+import { studyStatuses, taskStatuses, trialStatuses, workerStatuses } from '../../src/scheduler/types.ts';
+import { maxBlobBytes, maxChunkBytes } from '../../src/wire/fields.ts';
+import {
+  protocolVersion,
+  type ClientAnswer,
+  type ClientRequest,
+  type FromCoordinator,
+  type ToCoordinator,
+} from '../../src/wire/messages.ts';
 
 /** fast-check makes objects without a prototype; messages have one. */
 const plain = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T> => value.map((made) => structuredClone(made));
@@ -144,38 +152,141 @@ export const taskResult: fc.Arbitrary<TaskResult> = plain(
   ),
 );
 
-const lease = { task: name, attempt: uint32 };
+const study = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/);
+const lease = { study, task: name, attempt: uint32 };
 const type = <T extends string>(value: T): fc.Arbitrary<T> => fc.constant(value);
+const capabilities = fc.record({ engine: name, device: text, threads: uint32, memory: step });
+const blob = { transfer: uint32, hash };
 
-export const workerMessage: fc.Arbitrary<WorkerMessage> = plain(
+const piece = <T extends 'put' | 'chunk'>(kind: T) =>
+  fc
+    .record({
+      type: type(kind),
+      ...blob,
+      offset: fc.nat(2 ** 31 - 1),
+      left: fc.nat(100),
+      bytes: fc.uint8Array({ maxLength: 100 }),
+    })
+    .map(({ left, ...rest }) => ({ ...rest, total: rest.offset + rest.bytes.length + left }));
+
+export const clientRequest: fc.Arbitrary<ClientRequest> = fc.oneof(
+  fc.record({
+    type: type('submit'),
+    config: text,
+    configHash: hash,
+    dataHash: hash,
+    table: hash,
+    data: fc.array(hash, { maxLength: 3 }),
+    plan: text,
+    version: text,
+  }),
+  fc.record({ type: fc.constantFrom('list' as const, 'workers' as const) }),
+  fc.record({
+    type: type('tasks'),
+    study,
+    statuses: fc.subarray([...taskStatuses]),
+    offset: uint32,
+    limit: fc.integer({ min: 0, max: 1_000 }),
+  }),
+  fc.record({ type: type('logs'), study, task: perhaps(name), last: fc.nat(100_000) }),
+  fc.record({ type: fc.constantFrom('status' as const, 'pause', 'resume', 'cancel', 'retry', 'snapshot'), study }),
+);
+
+const counts = <K extends string>(statuses: readonly K[]): fc.Arbitrary<Record<K, number>> =>
+  fc
+    .array(uint32, { minLength: statuses.length, maxLength: statuses.length })
+    .map((numbers) => Object.fromEntries(statuses.map((status, index) => [status, numbers[index]])) as Record<K, number>);
+const scored = perhaps(fc.record({ trial: name, score: anyDouble }));
+
+const studySummary = fc.record({
+  name: study,
+  status: fc.constantFrom(...studyStatuses),
+  trouble: perhaps(text),
+  createdMs: step,
+  metric: fc.constantFrom('rmse' as const, 'auc' as const),
+  tasks: counts(taskStatuses),
+  trials: counts(trialStatuses),
+  baselines: counts(trialStatuses),
+  best: scored,
+  raw: scored,
+  untrained: scored,
+  secondsLeft: perhaps(notNegative),
+  atLeast: fc.boolean(),
+});
+
+const taskSummary = fc.record({
+  task: name,
+  trial: name,
+  status: fc.constantFrom(...taskStatuses),
+  attempt: uint32,
+  failures: uint32,
+  losses: uint32,
+  worker: perhaps(name),
+  checkpointStep: perhaps(step),
+  toStep: step,
+  progress: perhaps(taskProgress),
+  score: perhaps(anyDouble),
+  seconds: perhaps(notNegative),
+  error: perhaps(fc.record({ code: name, message: text })),
+});
+
+const workerSummary = fc.record({
+  name,
+  status: fc.constantFrom(...workerStatuses),
+  version: text,
+  capabilities,
+  running: perhaps(fc.record(lease)),
+  lastSeenMs: step,
+  reason: perhaps(text),
+});
+
+const few = <T>(value: fc.Arbitrary<T>) => fc.array(value, { maxLength: 3 });
+
+export const clientAnswer: fc.Arbitrary<ClientAnswer> = fc.oneof(
+  fc.record({ type: type('accepted'), study, existed: fc.boolean() }),
+  fc.record({ type: type('studies'), studies: few(studySummary) }),
+  fc.record({ type: type('study'), study: studySummary, running: few(taskSummary), failed: few(taskSummary) }),
+  fc.record({ type: type('tasks'), total: uint32, tasks: few(taskSummary) }),
+  fc.record({ type: type('workers'), workers: few(workerSummary) }),
+  fc.record({
+    type: type('story'),
+    lines: few(fc.record({ atMs: step, task: name, attempt: uint32, from: name, to: name, worker: perhaps(name), cause: text })),
+  }),
+  fc.record({ type: type('snapshot'), hash, bytes: step }),
+  fc.record({ type: type('error'), code: name, message: text, hint: perhaps(text) }),
+);
+
+export const toCoordinator: fc.Arbitrary<ToCoordinator> = plain(
   fc.oneof(
-    fc.record({
-      type: type('hello'),
-      protocol: uint32,
-      version: text,
-      name,
-      pid: uint32,
-      engine: name,
-      device: text,
-      threads: uint32,
-    }),
+    fc.record({ type: type('hello'), protocol: fc.constant(protocolVersion), version: text, name, pid: uint32, capabilities }),
     fc.record({ type: type('heartbeat'), running: perhaps(fc.record({ ...lease, progress: taskProgress })) }),
     fc.record({ type: type('checkpointed'), ...lease, hash, step }),
     fc.record({ type: type('done'), ...lease, result: taskResult }),
     fc.record({ type: type('failed'), ...lease, failure: fc.record({ code: name, message: text, retryable: fc.boolean() }) }),
     fc.record({ type: type('returned'), ...lease }),
+    fc.record({ type: type('probed'), reason: perhaps(text) }),
     fc.record({ type: type('goodbye') }),
+    fc.record({
+      type: type('fetch'),
+      ...blob,
+      offset: fc.integer({ min: 0, max: maxBlobBytes }),
+      length: fc.integer({ min: 1, max: maxChunkBytes }),
+    }),
+    piece('put'),
+    fc.record({ type: type('request'), request: uint32, protocol: fc.constant(protocolVersion), body: clientRequest }),
   ),
 );
 
-export const coordinatorMessage: fc.Arbitrary<CoordinatorMessage> = plain(
+export const fromCoordinator: fc.Arbitrary<FromCoordinator> = plain(
   fc.oneof(
-    fc.record({ type: type('welcome'), study: name, heartbeatMs: count, leaseMs: count, artifacts: name }),
+    fc.record({ type: type('welcome'), heartbeatMs: count, leaseMs: count, artifacts: text, coordinator: name }),
     fc.record({ type: type('refuse'), code: name, reason: text }),
-    fc.record({ type: type('assign'), attempt: uint32, spec: taskSpec }),
-    fc.record({ type: type('acknowledge'), ...lease }),
-    fc.record({ type: type('cancel'), ...lease }),
-    fc.record({ type: type('drain') }),
-    fc.record({ type: type('introduce') }),
+    fc.record({ type: type('assign'), study, attempt: uint32, spec: taskSpec }),
+    fc.record({ type: fc.constantFrom('acknowledge' as const, 'cancel' as const, 'yield' as const), ...lease }),
+    fc.record({ type: fc.constantFrom('probe' as const, 'drain' as const, 'introduce' as const) }),
+    piece('chunk'),
+    fc.record({ type: type('stored'), ...blob, received: fc.integer({ min: 0, max: maxBlobBytes }), complete: fc.boolean() }),
+    fc.record({ type: type('refused'), ...blob, code: name, reason: text }),
+    fc.record({ type: type('reply'), request: uint32, body: clientAnswer }),
   ),
 );

@@ -4,9 +4,9 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { Dealer } from 'zeromq';
 import { NoisefoldError } from '../../src/base/errors.ts';
-import type { CoordinatorMessage, WorkerMessage } from '../../src/wire/messages.ts';
+import type { FromCoordinator, ToCoordinator } from '../../src/wire/messages.ts';
 import type { CoordinatorTransport } from '../../src/wire/transport.ts';
-import { bindCoordinator, connectWorker } from '../../src/wire/zmq.ts';
+import { bindCoordinator, connectPeer } from '../../src/wire/zmq.ts';
 import { until } from '../contract/transport.ts';
 
 const anyPort = { address: 'tcp://127.0.0.1:0' };
@@ -23,13 +23,13 @@ describe('the ZeroMQ transport', () => {
     const coordinator = await bindCoordinator(anyPort);
     await assert.rejects(bindCoordinator({ address: coordinator.address }), wrongAddress);
     await assert.rejects(bindCoordinator({ address: 'here' }), wrongAddress);
-    assert.throws(() => connectWorker({ address: 'there' }), wrongAddress);
+    assert.throws(() => connectPeer({ address: 'there' }), wrongAddress);
     await coordinator.close();
   });
 
   it('reports bytes that are no message, and goes on', async () => {
     const coordinator = await bindCoordinator(anyPort);
-    const heard: WorkerMessage[] = [];
+    const heard: ToCoordinator[] = [];
     const malformed: string[] = [];
     coordinator.listen(
       (_peer, message) => heard.push(message),
@@ -40,7 +40,7 @@ describe('the ZeroMQ transport', () => {
     await stranger.send('GET / HTTP/1.1');
     await stranger.send(['two', 'frames']);
     await stranger.send('');
-    const worker = connectWorker(coordinator);
+    const worker = connectPeer(coordinator);
     worker.send({ type: 'goodbye' });
     await until(() => heard.length === 1 && malformed.length === 3, 'one message and three complaints');
     for (const complaint of malformed) assert.match(complaint, /^[0-9a-f]{10}: ./);
@@ -54,8 +54,8 @@ describe('the ZeroMQ transport', () => {
     const { address } = first;
     await first.close();
 
-    const worker = connectWorker({ address });
-    const got: CoordinatorMessage[] = [];
+    const worker = connectPeer({ address });
+    const got: FromCoordinator[] = [];
     worker.listen((message) => got.push(message));
     const peers = new Set<string>();
     for (const generation of [1, 2]) {
@@ -64,12 +64,12 @@ describe('the ZeroMQ transport', () => {
         (peer, message) => {
           peers.add(peer);
           if (message.type === 'returned')
-            coordinator.send(peer, { type: 'acknowledge', task: message.task, attempt: message.attempt });
+            coordinator.send(peer, { type: 'acknowledge', study: message.study, task: message.task, attempt: message.attempt });
         },
         (_peer, reason) => assert.fail(reason),
       );
       // Repeated as a worker does: what was on its way when the connection broke is lost.
-      const repeat = setInterval(() => worker.send({ type: 'returned', task: 't', attempt: generation }), 20);
+      const repeat = setInterval(() => worker.send({ type: 'returned', study: 's', task: 't', attempt: generation }), 20);
       await until(
         () => got.some((message) => message.type === 'acknowledge' && message.attempt === generation),
         `coordinator ${generation}`,
@@ -81,9 +81,23 @@ describe('the ZeroMQ transport', () => {
     await worker.close();
   });
 
+  it('has room for many peers in one process, as simulations have', async () => {
+    const coordinator = await bindCoordinator(anyPort);
+    const heard = new Set<string>();
+    coordinator.listen(
+      (peer) => heard.add(peer),
+      (_peer, reason) => assert.fail(reason),
+    );
+    const peers = Array.from({ length: 400 }, () => connectPeer(coordinator));
+    for (const peer of peers) peer.send({ type: 'goodbye' });
+    await until(() => heard.size === peers.length, `${peers.length} peers`);
+    await Promise.all(peers.map((peer) => peer.close()));
+    await coordinator.close();
+  });
+
   it('closes within seconds when nobody is there', async () => {
-    const worker = connectWorker({ address: 'tcp://127.0.0.1:9' });
-    for (let attempt = 0; attempt < 2_000; attempt++) worker.send({ type: 'returned', task: 't', attempt });
+    const worker = connectPeer({ address: 'tcp://127.0.0.1:9' });
+    for (let attempt = 0; attempt < 2_000; attempt++) worker.send({ type: 'returned', study: 's', task: 't', attempt });
     const started = Date.now();
     await worker.close();
     assert.ok(Date.now() - started < 2_500);
@@ -91,14 +105,14 @@ describe('the ZeroMQ transport', () => {
 
   it('carries the goodbye of a process that ends at once', async () => {
     const coordinator = await bindCoordinator(anyPort);
-    const heard: WorkerMessage[] = [];
+    const heard: ToCoordinator[] = [];
     coordinator.listen(
       (_peer, message) => heard.push(message),
       (_peer, reason) => assert.fail(reason),
     );
     const script = `
-      import { connectWorker } from ${JSON.stringify(new URL('../../src/wire/zmq.ts', import.meta.url).href)};
-      const worker = connectWorker({ address: ${JSON.stringify(coordinator.address)} });
+      import { connectPeer } from ${JSON.stringify(new URL('../../src/wire/zmq.ts', import.meta.url).href)};
+      const worker = connectPeer({ address: ${JSON.stringify(coordinator.address)} });
       worker.send({ type: 'goodbye' });
       await worker.close();
       process.exit(0);`;

@@ -1,110 +1,190 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { newSession, stepSession, type Session, type SessionEffect, type SessionEvent } from '../../src/worker/session.ts';
-import type { TaskProgress, TaskResult, TaskSpec } from '../../src/train/types.ts';
+import type { CoordinatorMessage } from '../../src/wire/messages.ts';
+import { leaveWithinMs, newSession, stepSession } from '../../src/worker/session.ts';
+import type { Session, SessionEffect, SessionEvent } from '../../src/worker/session-types.ts';
+import { crash, introduction, progress, resultOf, specOf } from './fixtures.ts';
 
-const introduction = { version: '0', name: 'w', pid: 1, engine: 'test', device: 'cpu', threads: 1 };
-const spec = {
-  task: { id: 'a', trial: 'a', fold: 'all', rung: 0, fromStep: 0, toStep: 10 },
-  config: { training: { epochs: 2 } },
-} as unknown as TaskSpec;
-const result = { seconds: 1 } as unknown as TaskResult;
-const progress: TaskProgress = {
-  phase: 'training',
-  step: 3,
-  toStep: 10,
-  epoch: 0,
-  epochs: 2,
-  loss: 1,
-  rowsPerSecond: 5,
-  secondsLeft: 2,
-};
-const failure = { code: 'TASK_CRASHED', message: 'x', retryable: true };
+const hear = (message: CoordinatorMessage): SessionEvent => ({ type: 'message', message });
+const lease = { study: 's', task: 'a', attempt: 1 };
+const welcome = hear({ type: 'welcome', heartbeatMs: 500, leaseMs: 5_000, artifacts: '/a', coordinator: 'c' });
+const assign = hear({ type: 'assign', study: 's', attempt: 1, spec: specOf('a') });
+const assignOther = hear({ type: 'assign', study: 's', attempt: 1, spec: specOf('b') });
+const acknowledge = hear({ type: 'acknowledge', ...lease });
+const cancel = hear({ type: 'cancel', ...lease });
+const yieldIt = hear({ type: 'yield', ...lease });
+const drain = hear({ type: 'drain' });
+const probe = hear({ type: 'probe' });
+const beat: SessionEvent = { type: 'heartbeat' };
+const stop: SessionEvent = { type: 'stop' };
+const deadline: SessionEvent = { type: 'deadline' };
+const fetched: SessionEvent = { type: 'fetched', run: 1 };
+const stopped: SessionEvent = { type: 'ended', run: 1, how: 'stopped' };
+const checkpointed = (hash: string, step = 5): SessionEvent => ({ type: 'checkpointed', run: 1, hash, step });
+const uploaded = (hash: string): SessionEvent => ({ type: 'uploaded', hash });
+const done = (checkpoint?: string): SessionEvent => ({ type: 'ended', run: 1, how: { result: resultOf(checkpoint) } });
+const running = [welcome, assign, fetched] as const;
 
-const assign: SessionEvent = { type: 'message', message: { type: 'assign', attempt: 1, spec } };
-const welcome: SessionEvent = {
-  type: 'message',
-  message: { type: 'welcome', study: 's', heartbeatMs: 10, leaseMs: 100, artifacts: '/a' },
-};
-const acknowledge: SessionEvent = { type: 'message', message: { type: 'acknowledge', task: 'a', attempt: 1 } };
-const cancel: SessionEvent = { type: 'message', message: { type: 'cancel', task: 'a', attempt: 1 } };
-
-/** The effects of the last event, after all of them. */
-function after(...events: SessionEvent[]): { session: Session; effects: readonly SessionEffect[] } {
-  let at = { session: newSession(introduction), effects: [] as readonly SessionEffect[] };
+/** The session after all of the events, and the effects of the last one. */
+function after(...events: readonly SessionEvent[]): { session: Session; effects: readonly SessionEffect[] } {
+  let at = { session: newSession(introduction, 2_000), effects: [] as readonly SessionEffect[] };
   for (const event of events) at = stepSession(at.session, event);
   return at;
 }
-const sent = (effects: readonly SessionEffect[]): string[] =>
-  effects.flatMap((effect) => (effect.type === 'send' ? [effect.message.type] : []));
-const types = (effects: readonly SessionEffect[]): string[] => effects.map((effect) => effect.type);
+/** The last event's effects in short: the type of each, and of each message. */
+const does = (...events: readonly SessionEvent[]): string[] =>
+  after(...events).effects.map((effect) => (effect.type === 'send' ? `say ${effect.message.type}` : effect.type));
+const exitOf = (...events: readonly SessionEvent[]): SessionEffect | undefined =>
+  after(...events).effects.find(({ type }) => type === 'exit');
 
 describe('a worker’s session', () => {
   it('says hello until it is welcomed, then sends heartbeats', () => {
-    assert.deepEqual(sent(after({ type: 'start' }).effects), ['hello']);
-    assert.deepEqual(sent(after({ type: 'start' }, { type: 'heartbeat' }).effects), ['hello']);
-    assert.deepEqual(sent(after({ type: 'start' }, welcome, { type: 'heartbeat' }).effects), ['heartbeat']);
+    assert.deepEqual(does({ type: 'start' }), ['say hello']);
+    assert.deepEqual(does({ type: 'start' }, beat), ['say hello']);
+    assert.deepEqual(does({ type: 'start' }, welcome), ['joined']);
+    assert.deepEqual(does({ type: 'start' }, welcome, beat), ['say heartbeat']);
   });
 
-  it('runs what it is assigned and says how far it is', () => {
-    assert.deepEqual(types(after(welcome, assign).effects), ['run', 'send']);
-    const { effects } = after(welcome, assign, { type: 'progress', progress }, { type: 'heartbeat' });
-    assert.deepEqual(effects, [{ type: 'send', message: { type: 'heartbeat', running: { task: 'a', attempt: 1, progress } } }]);
-  });
-
-  it('repeats an outcome with every heartbeat until it is acknowledged', () => {
-    const ended: SessionEvent = { type: 'ended', how: { result } };
-    assert.deepEqual(sent(after(welcome, assign, ended).effects), ['done']);
-    assert.deepEqual(sent(after(welcome, assign, ended, { type: 'heartbeat' }).effects), ['heartbeat', 'done']);
-    assert.deepEqual(sent(after(welcome, assign, ended, acknowledge, { type: 'heartbeat' }).effects), ['heartbeat']);
+  it('fetches what an assigned task needs, then runs it, and says how far it is', () => {
+    assert.deepEqual(does(welcome, assign), ['fetch', 'say heartbeat']);
+    assert.deepEqual(does(...running), ['run']);
+    const { effects } = after(...running, { type: 'progress', run: 1, progress }, beat);
+    assert.deepEqual(effects, [{ type: 'send', message: { type: 'heartbeat', running: { ...lease, progress } } }]);
   });
 
   it('is given one task at a time: another is handed back, the same again is ignored', () => {
-    const other: SessionEvent = {
-      type: 'message',
-      message: { type: 'assign', attempt: 1, spec: { ...spec, task: { ...spec.task, id: 'b' } } },
-    };
-    assert.deepEqual(after(welcome, assign, other).effects, [
-      { type: 'send', message: { type: 'returned', task: 'b', attempt: 1 } },
+    assert.deepEqual(after(...running, assignOther).effects, [
+      { type: 'send', message: { type: 'returned', study: 's', task: 'b', attempt: 1 } },
     ]);
-    assert.deepEqual(after(welcome, assign, assign).effects, []);
+    assert.deepEqual(does(...running, assign), []);
+  });
+
+  it('says a checkpoint only when it is in the coordinator’s store', () => {
+    assert.deepEqual(does(...running, checkpointed('h')), ['upload']);
+    assert.deepEqual(after(...running, checkpointed('h'), uploaded('h')).effects, [
+      { type: 'send', message: { type: 'checkpointed', ...lease, hash: 'h', step: 5 } },
+    ]);
+  });
+
+  it('uploads only the newest of the checkpoints that were made meanwhile', () => {
+    const three = [...running, checkpointed('1'), checkpointed('2'), checkpointed('3')];
+    assert.deepEqual(after(...three, uploaded('1')).effects.at(-1), { type: 'upload', hash: '3' });
+  });
+
+  it('says done only when the last checkpoint is in the coordinator’s store', () => {
+    assert.deepEqual(does(...running, checkpointed('h'), done('h')), []);
+    assert.deepEqual(does(...running, checkpointed('h'), done('h'), uploaded('h')), ['say checkpointed', 'say done']);
+    assert.deepEqual(does(...running, done('h')), ['upload']);
+    assert.deepEqual(does(...running, done()), ['say done'], 'a baseline leaves no checkpoint');
+  });
+
+  it('says failed for a result whose checkpoint the coordinator will not have', () => {
+    const failure = { code: 'DISK_FULL', message: 'full', retryable: true };
+    const refused: SessionEvent = { type: 'notUploaded', hash: 'h', failure };
+    assert.deepEqual(after(...running, done('h'), refused).effects, [
+      { type: 'send', message: { type: 'failed', ...lease, failure } },
+    ]);
+    assert.deepEqual(does(...running, checkpointed('h'), refused), [], 'an older checkpoint is no loss');
+  });
+
+  it('repeats an outcome with every heartbeat until it is acknowledged', () => {
+    assert.deepEqual(does(...running, done(), beat), ['say heartbeat', 'say done']);
+    assert.deepEqual(does(...running, done(), acknowledge, beat), ['say heartbeat']);
+  });
+
+  it('takes its next task before the last outcome is acknowledged, and keeps that outcome', () => {
+    assert.deepEqual(does(...running, done(), assignOther), ['fetch', 'say heartbeat']);
+    assert.deepEqual(does(...running, done(), assignOther, beat), ['say heartbeat', 'say done']);
+    assert.deepEqual(does(...running, done(), assign), ['say done'], 'what it has done it does not do again');
+  });
+
+  it('asked to yield, checkpoints, hands back and stays', () => {
+    assert.deepEqual(does(...running, yieldIt), ['interrupt']);
+    const events = [...running, yieldIt, checkpointed('h'), stopped];
+    assert.deepEqual(does(...events), []);
+    assert.deepEqual(does(...events, uploaded('h')), ['say checkpointed', 'say returned']);
+    assert.equal(after(...events, uploaded('h'), acknowledge).session.phase, 'idle');
+    assert.deepEqual(does(welcome, assign, yieldIt), ['kill', 'say returned']);
+  });
+
+  it('kills a cancelled attempt, whatever it does, and says nothing of its end', () => {
+    assert.deepEqual(does(...running, cancel), ['kill']);
+    assert.deepEqual(does(...running, yieldIt, cancel), ['kill'], 'one that does not heed the interrupt');
+    assert.deepEqual(does(...running, cancel, beat), ['say heartbeat']);
+    assert.deepEqual(does(...running, cancel, { type: 'ended', run: 1, how: { failure: crash } }), []);
+    assert.equal(after(...running, cancel, stopped).session.phase, 'idle');
+    assert.deepEqual(does(welcome, assign, cancel), ['kill'], 'while it fetches');
+    assert.deepEqual(does(...running, done('h'), cancel), ['kill'], 'while it uploads');
+    assert.deepEqual(does(...running, hear({ type: 'cancel', ...lease, attempt: 2 })), [], 'another attempt');
   });
 
   it('on a signal checkpoints, hands back, and leaves with 75 once that is acknowledged', () => {
-    assert.deepEqual(types(after(welcome, assign, { type: 'stop' }).effects), ['interrupt']);
-    assert.deepEqual(sent(after(welcome, assign, { type: 'stop' }, { type: 'ended', how: 'stopped' }).effects), ['returned']);
-    const { effects } = after(welcome, assign, { type: 'stop' }, { type: 'ended', how: 'stopped' }, acknowledge);
-    assert.deepEqual(effects, [
-      { type: 'send', message: { type: 'goodbye' } },
-      { type: 'exit', code: 75, reason: undefined },
-    ]);
+    assert.deepEqual(does(...running, stop), ['interrupt', 'deadline']);
+    const handedBack = [...running, stop, checkpointed('h'), stopped, uploaded('h')];
+    assert.deepEqual(does(...handedBack), ['say checkpointed', 'say returned']);
+    assert.deepEqual(does(...handedBack, acknowledge), ['kill', 'say goodbye', 'exit']);
+    assert.deepEqual(exitOf(...handedBack, acknowledge), { type: 'exit', code: 75 });
   });
 
-  it('leaves at once with 0 when drained while idle', () => {
-    const { effects } = after(welcome, { type: 'message', message: { type: 'drain' } });
-    assert.deepEqual(effects.at(-1), { type: 'exit', code: 0, reason: undefined });
+  it('gives up what is not done by the deadline: the task is handed back, also one that is done but not stored', () => {
+    const left = ['say returned', 'kill', 'say goodbye', 'exit'];
+    assert.deepEqual(after(...running, stop).effects.at(-1), { type: 'deadline', ms: leaveWithinMs });
+    assert.deepEqual(does(...running, stop, deadline), left);
+    assert.deepEqual(does(...running, stop, done('h'), deadline), left);
+    assert.deepEqual(does(...running, deadline), [], 'a deadline that nobody asked for');
   });
 
-  it('kills a cancelled attempt and says nothing of its end', () => {
-    assert.deepEqual(types(after(welcome, assign, cancel).effects), ['kill']);
-    assert.deepEqual(after(welcome, assign, cancel, { type: 'ended', how: { failure } }).effects, []);
-    assert.deepEqual(after(welcome, assign, cancel, { type: 'heartbeat' }).effects, [
-      { type: 'send', message: { type: 'heartbeat', running: undefined } },
-    ]);
+  it('leaves at once with 0 when drained while idle, and with 75 on a signal while nobody answers', () => {
+    assert.deepEqual(exitOf(welcome, drain), { type: 'exit', code: 0 });
+    assert.deepEqual(exitOf({ type: 'start' }, stop), { type: 'exit', code: 75 });
+    assert.deepEqual(exitOf(...running, done(), drain, acknowledge), { type: 'exit', code: 0 });
   });
 
-  it('ends with 78 and the reason when it is refused', () => {
-    const { effects } = after(
-      { type: 'start' },
-      { type: 'message', message: { type: 'refuse', code: 'WIRE_VERSION', reason: 'old' } },
-    );
-    assert.deepEqual(effects, [{ type: 'exit', code: 78, reason: 'WIRE_VERSION: old' }]);
+  it('runs its canary when asked, or when it is free, and says how it went', () => {
+    assert.deepEqual(does(welcome, probe), ['probe']);
+    assert.deepEqual(does(welcome, probe, probe), [], 'one is enough');
+    const said = after(welcome, probe, { type: 'probed', run: 1, reason: 'sick' });
+    assert.deepEqual(said.effects, [{ type: 'send', message: { type: 'probed', reason: 'sick' } }]);
+    assert.equal(said.session.phase, 'idle');
+    assert.deepEqual(does(...running, cancel, probe), []);
+    assert.deepEqual(does(...running, cancel, probe, stopped), ['probe']);
+    assert.deepEqual(does(welcome, probe, stop), ['kill', 'say goodbye', 'exit']);
   });
 
-  it('introduces itself again to a restarted coordinator and goes on with its task', () => {
-    assert.deepEqual(sent(after(welcome, assign, { type: 'message', message: { type: 'introduce' } }).effects), ['hello']);
-    assert.deepEqual(sent(after(welcome, assign, { type: 'message', message: { type: 'introduce' } }, welcome).effects), [
-      'heartbeat',
-    ]);
+  it('does not listen to what an earlier task or canary still says', () => {
+    const late = { run: 1, hash: 'old', step: 9 };
+    const again = [welcome, assign, cancel, assignOther, { type: 'fetched', run: 2 } as const];
+    assert.equal(after(...again).session.phase, 'running');
+    assert.deepEqual(does(...again, { type: 'checkpointed', ...late }), []);
+    assert.deepEqual(does(...again, stopped), []);
+    assert.equal(after(...again, stopped).session.phase, 'running');
+    assert.equal(after(welcome, assign, cancel, assignOther, fetched).session.phase, 'fetching');
+  });
+
+  it('leaves with 0 when it was given nothing for so long, and with 75 when nobody answered for so long', () => {
+    const beats = (n: number): SessionEvent[] => Array.from({ length: n }, () => beat);
+    assert.equal(exitOf(welcome, ...beats(3)), undefined);
+    assert.deepEqual(exitOf(welcome, ...beats(4)), { type: 'exit', code: 0 });
+    assert.equal(exitOf(...running, ...beats(9)), undefined);
+    assert.equal(exitOf(...running, done(), acknowledge, ...beats(3)), undefined);
+    assert.deepEqual(exitOf({ type: 'start' }, ...beats(2)), { type: 'exit', code: 75 });
+  });
+
+  it('ends with 78 and the reason when it is refused, or when there will never be a connection', () => {
+    const version = { code: 'WIRE_VERSION', reason: 'old' };
+    assert.deepEqual(exitOf({ type: 'start' }, hear({ type: 'refuse', ...version })), {
+      type: 'exit',
+      code: 78,
+      refusal: version,
+    });
+    const key = { code: 'WIRE_KEY', reason: 'wrong' };
+    assert.deepEqual(exitOf({ type: 'start' }, { type: 'barred', ...key }), { type: 'exit', code: 78, refusal: key });
+  });
+
+  it('introduces itself again to a restarted coordinator, and tells it at once what it does and did', () => {
+    const introduce = hear({ type: 'introduce' });
+    assert.deepEqual(does(...running, introduce), ['say hello']);
+    assert.deepEqual(does(...running, introduce, welcome), ['joined', 'say heartbeat']);
+    assert.deepEqual(does(...running, done(), introduce, welcome), ['joined', 'say heartbeat', 'say done']);
   });
 });

@@ -114,6 +114,15 @@ const workers = z.strictObject({
     ),
 });
 
+const checkpoints = z.strictObject({
+  keep: z
+    .union([z.literal('all'), z.strictObject({ best: z.int().min(1).describe('How many.') })])
+    .default(defaults.checkpoints.keep)
+    .describe(
+      'Whose final checkpoints are kept: of `all` trials, or of the `best` so many (`keep: { best: 3 }`); baselines and what is not finished keep theirs. The others would be trained again to be used.',
+    ),
+});
+
 /** Names the study and its folder, so no path separator, and no leading dot or dash. */
 export const studyName = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
 
@@ -144,6 +153,7 @@ export const sweepSchema = z.strictObject({
   ridge: ridge.prefault({}).describe('The regression that scores the features.'),
   search: search.prefault({}).describe('How values are drawn for what is searched.'),
   workers: workers.prefault({}).describe('The processes that train; without influence on the ranking.'),
+  checkpoints: checkpoints.prefault({}).describe('What stays on disk; without influence on the ranking.'),
   output: text()
     .default(defaults.output)
     .describe("The folder that holds the study's folder; relative to where the command is run."),

@@ -1,4 +1,5 @@
 import { sql as first } from './0001.ts';
+import { sql as second } from './0002.ts';
 
 /** In order: the n-th brings a database from user_version n - 1 to n. A migration that was released is never changed. */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, second];

@@ -1,0 +1,156 @@
+/** `noisefold coordinator`: a service that holds many studies, for workers and clients of other machines. */
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { CommandModule } from 'yargs';
+import { fileArtifacts } from '../../artifacts/files.ts';
+import type { Log } from '../../base/ports.ts';
+import { startCoordinator } from '../../coordinator/coordinator.ts';
+import { serveHttp, type HttpServer } from '../../coordinator/http.ts';
+import { createMetrics } from '../../coordinator/metrics.ts';
+import { summaryOf } from '../../report/summary.ts';
+import { defaultPolicy } from '../../scheduler/types.ts';
+import { takeLock } from '../../store/database.ts';
+import { createBlobServer } from '../../wire/blobs/server.ts';
+import { addKey, coordinatorSecurity, hasKeys, initKeys } from '../../wire/keys.ts';
+import { isLoopback, type CoordinatorSecurity } from '../../wire/security.ts';
+import { bindCoordinator } from '../../wire/zmq.ts';
+import { realClock, terminalLog, type CommonArguments } from '../context.ts';
+import { folderStores, identityIn, realTimers } from '../coordinator-parts.ts';
+import { fileLog } from '../log.ts';
+import { hostAndPort } from '../http-address.ts';
+import { outputRefusal } from '../output-folder.ts';
+import { shown } from '../study-folder.ts';
+import { version } from '../version.ts';
+import { defaultAddress } from './connection.ts';
+
+interface CoordinatorArguments extends CommonArguments {
+  data: string;
+  listen: string;
+  keys: string | undefined;
+  insecure: boolean;
+  http: string | undefined;
+}
+
+const heartbeatMs = 1_000;
+/** How long workers have to come back after a restart before their tasks are given to others. */
+const graceMs = 30_000;
+
+export const coordinatorCommand: CommandModule<CommonArguments, CoordinatorArguments> = {
+  command: 'coordinator',
+  describe: 'Serve studies to workers and clients, on this machine or others',
+  builder: (yargs) =>
+    yargs
+      .option('data', { type: 'string', demandOption: true, describe: 'The folder for studies, artifacts, keys and the log' })
+      .option('listen', {
+        type: 'string',
+        default: defaultAddress,
+        describe: 'tcp://host:port; tcp://0.0.0.0:7777 is every interface, and needs keys',
+      })
+      .option('keys', { type: 'string', describe: 'The folder of keys (default: keys in --data; made when it is needed)' })
+      .option('insecure', {
+        type: 'boolean',
+        default: false,
+        describe: 'Serve other machines without keys: whoever reaches the port may command the studies',
+      })
+      .option('http', { type: 'string', describe: 'host:port of /metrics, /healthz and /readyz (default: none)' })
+      .example('$0 coordinator --data /srv/noisefold', 'For this machine: workers and submit find it without options')
+      .example(
+        '$0 coordinator --data /srv/noisefold --listen tcp://0.0.0.0:7777',
+        'For others too: makes keys at the first start, and says where they are',
+      ),
+  handler: (args) => serve(args),
+};
+
+async function serve(args: CoordinatorArguments): Promise<void> {
+  const say = terminalLog(args);
+  const http = args.http === undefined ? undefined : hostAndPort(args.http);
+  const folder = resolve(args.data);
+  makeFolder(folder);
+  const lock = takeLock(join(folder, 'coordinator.lock'), 'another coordinator serves this folder');
+  const log = fileLog(join(folder, 'log.jsonl'), { process: 'coordinator' });
+  const note = (message: string, fields: Record<string, unknown> = {}): void => {
+    say.log('info', message);
+    log.log('info', message, fields);
+  };
+  let server: HttpServer | undefined;
+  try {
+    const security = securityOf(args, folder, say);
+    const transport = await bindCoordinator({ address: args.listen, security, log });
+    const artifactsAt = join(folder, 'artifacts');
+    const metrics = createMetrics(() => performance.now());
+    const coordinator = startCoordinator({
+      transport,
+      stores: folderStores(join(folder, 'studies')),
+      artifacts: fileArtifacts(artifactsAt),
+      artifactsAt,
+      identity: identityIn(artifactsAt),
+      blobs: createBlobServer,
+      policy: { ...defaultPolicy, whenDone: 'wait' },
+      heartbeatMs,
+      graceMs,
+      garbage: { everyMs: 600_000, graceMs: 3_600_000 },
+      clock: realClock,
+      timers: realTimers,
+      log,
+      metrics,
+      summaryOf,
+      version,
+      onDiskFull: (full) =>
+        say.log('warn', full ? 'the disk is full: waiting until there is space (nothing is lost)' : 'there is space again'),
+    });
+    if (http !== undefined) {
+      server = await serveHttp({
+        ...http,
+        metrics,
+        // Not a full disk: workers and clients must still find it.
+        unready: () => undefined,
+      });
+      note(`metrics and health at ${server.address}`);
+    }
+    const { size } = coordinator.state().studies;
+    for (const [name, error] of coordinator.broken()) say.log('error', `study ${name}: ${error.format()}`);
+    note(
+      `noisefold ${version} listens at ${transport.address} (${size === 1 ? '1 study' : `${size} studies`} in ${shown(folder)})`,
+    );
+    const signal = await signalled();
+    note(`${signal}: the coordinator leaves; workers go on and find the next one`);
+    await server?.close();
+    await coordinator.close();
+    await transport.close();
+  } finally {
+    await log.close();
+    lock.close();
+  }
+}
+
+const signalled = (): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+  });
+
+/** The keys that are there; made for an address beyond this machine. */
+function securityOf({ listen, keys, insecure }: CoordinatorArguments, folder: string, say: Log): CoordinatorSecurity {
+  const at = keys ?? join(folder, 'keys');
+  if (insecure) {
+    if (!isLoopback(listen)) say.log('warn', `${listen} is neither encrypted nor authenticated (--insecure)`);
+    return { kind: 'none', insecure };
+  }
+  if (!hasKeys(at)) {
+    if (keys === undefined && isLoopback(listen)) return { kind: 'none' };
+    initKeys(at);
+    const files = ['worker', 'client'].map((name) => addKey(at, name));
+    say.log(
+      'info',
+      `made keys in ${shown(at)}: hand ${files.map(shown).join(' to workers, and ')} to whoever submits (--key FILE)`,
+    );
+  }
+  return coordinatorSecurity(at);
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw outputRefusal(folder, cause) ?? cause;
+  }
+}

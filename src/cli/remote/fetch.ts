@@ -1,0 +1,168 @@
+/**
+ * `noisefold fetch`: brings a study from its coordinator into a folder of this machine, ranks what is done and, when the study is over, writes the best model,
+ * its features and predictions, and the report, as a sweep does. None of the user's tables is needed: the coordinator has what was made of them.
+ */
+import { access, rm } from 'node:fs/promises';
+import type { CommandModule } from 'yargs';
+import { fileArtifacts } from '../../artifacts/files.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import { NoisefoldError } from '../../base/errors.ts';
+import { writeFileDurably } from '../../checkpoint/files.ts';
+import type { SweepConfig } from '../../config/types.ts';
+import { differenceOf } from '../../coordinator/submit.ts';
+import type { Prepared } from '../../dataset/prepare.ts';
+import { decodePrepared } from '../../dataset/serialise.ts';
+import type { Trial } from '../../plan/types.ts';
+import type { RankedTrial } from '../../rank/types.ts';
+import type { TaskState } from '../../scheduler/types.ts';
+import { takeLock } from '../../store/database.ts';
+import { openStore } from '../../store/sqlite.ts';
+import type { Store, StudyRow } from '../../store/store.ts';
+import { terminalLog, type CommonArguments } from '../context.ts';
+import { finishAndShow } from '../finish.ts';
+import { makeOutputFolder } from '../output-folder.ts';
+import { rankingOf, timingsOf, writeRanking, writeTrial } from '../outputs.ts';
+import { decodePreparedTable } from '../prepared-table.ts';
+import { shown, studyPaths, type StudyPaths } from '../study-folder.ts';
+import { type Connection, type ConnectionArguments, printJson, withClient, withConnection } from './connection.ts';
+
+interface FetchArguments extends ConnectionArguments {
+  study: string;
+  output: string;
+  all: boolean;
+}
+
+export const fetchCommand: CommandModule<CommonArguments, FetchArguments> = {
+  command: 'fetch <study>',
+  describe: 'Bring a study here: its ranking so far and, when it is over, the best model and the report',
+  builder: (yargs) =>
+    withConnection(yargs)
+      .positional('study', { type: 'string', demandOption: true, describe: 'The name of the study' })
+      .option('output', { type: 'string', default: 'runs', describe: 'The folder that is to hold the study’s folder' })
+      .option('all', { type: 'boolean', default: false, describe: 'The checkpoints of all trials, not of the best one alone' }),
+  handler: (args) => withClient(args, (client) => fetchStudy(client, args)),
+};
+
+async function fetchStudy(client: Connection, args: FetchArguments): Promise<void> {
+  const log = terminalLog(args);
+  const note = (line: string): void => log.log('info', line);
+  const paths = studyPaths(args.output, args.study);
+  const { study: summary } = await client.ask({ type: 'status', study: args.study }, 'study');
+  const { hash } = await client.ask({ type: 'snapshot', study: args.study }, 'snapshot');
+  const database = await client.blobs.get(hash);
+  await makeOutputFolder(paths.folder);
+  const lock = takeLock(`${paths.database}.lock`);
+  try {
+    await replaceDatabase(paths, database);
+    const store = openStore(paths.database, { readonly: true });
+    try {
+      const row = rowOf(store, paths);
+      const config = JSON.parse(row.config) as SweepConfig;
+      const artifacts = fileArtifacts(paths.artifacts);
+      const bring = bringer(client, artifacts);
+      const prepared = await decodePreparedTable(await bring(row.table), async (data) => decodePrepared(await bring(data)));
+      const plan = store.plan();
+      const tasks = new Map(store.tasks().map((task) => [task.task.id, task]));
+      const ranking = rankingOf(plan, tasks, prepared.data.task);
+      const timings = timingsOf(tasks, store.transitions());
+      const wanted = args.all ? undefined : wantedTrials(ranking);
+      for (const task of tasks.values())
+        if (task.result?.checkpoint !== undefined && (wanted?.has(task.task.trial) ?? true))
+          await bring(task.result.checkpoint).catch(unlessReleased(wanted));
+      await writeTrials(paths, plan.trials, tasks, prepared, config.seed, row.dataHash, artifacts);
+      await writeRanking(paths, ranking, config.protocol, timings);
+      note(`${shown(paths.folder)}: ${ranking.length} of ${plan.trials.length} trials are scored, baselines included`);
+      if (args.json) printJson({ folder: paths.folder, status: summary.status, ranking });
+      if (row.status !== 'finished' || !ranking.some(({ kind }) => kind === 'trained')) {
+        note(`the study is ${row.status}: fetch it again for the best model and the report, when it is finished`);
+        return;
+      }
+      if (!args.json) await finishAndShow({ config, prepared, plan, artifacts, paths, tasks, ranking, timings, note });
+    } finally {
+      store.close();
+    }
+  } finally {
+    lock.close();
+  }
+}
+
+/** What the best model and the learning curves need. */
+function wantedTrials(ranking: readonly RankedTrial[]): ReadonlySet<string> {
+  const best = ranking.find(({ kind }) => kind === 'trained');
+  return new Set([best?.id, best?.untrained].filter((id) => id !== undefined));
+}
+
+/** With --all, what the study's policy has let go is left out; what is wanted must be there. */
+const unlessReleased = (wanted: ReadonlySet<string> | undefined) => (thrown: unknown) => {
+  if (wanted === undefined && thrown instanceof NoisefoldError && thrown.code === 'ARTIFACT_NOT_FOUND') return;
+  throw thrown;
+};
+
+/** Fetches a blob, unless it is here. */
+const bringer =
+  ({ blobs }: Connection, artifacts: ArtifactStore) =>
+  async (hash: string): Promise<Uint8Array> => {
+    if ((await artifacts.verify(hash)) === 'good') return artifacts.get(hash);
+    const bytes = await blobs.get(hash);
+    await artifacts.put(bytes);
+    return bytes;
+  };
+
+/** Puts the copy in the place of what an earlier fetch left there. Throws CONFIG_CHANGED where the folder holds another study of that name. */
+async function replaceDatabase(paths: StudyPaths, bytes: Uint8Array): Promise<void> {
+  const incoming = `${paths.database}.incoming`;
+  await writeFileDurably(incoming, bytes);
+  const store = openStore(incoming, { readonly: true });
+  const row = store.study();
+  store.close();
+  const known = await localRow(paths);
+  if (known !== undefined && row !== undefined) {
+    const hint = `Name another folder with --output, or remove ${shown(paths.folder)}.`;
+    const difference = differenceOf(known, JSON.parse(row.config) as SweepConfig, row, shown(paths.folder), hint);
+    if (difference !== undefined) {
+      await rm(incoming, { force: true });
+      throw difference;
+    }
+  }
+  for (const suffix of ['-wal', '-shm']) await rm(paths.database + suffix, { force: true });
+  await writeFileDurably(paths.database, bytes);
+  for (const suffix of ['', '-wal', '-shm']) await rm(incoming + suffix, { force: true });
+}
+
+async function localRow({ database }: StudyPaths): Promise<StudyRow | undefined> {
+  const there = await access(database).then(
+    () => true,
+    () => false,
+  );
+  if (!there) return undefined;
+  const store = openStore(database, { readonly: true });
+  try {
+    return store.study();
+  } finally {
+    store.close();
+  }
+}
+
+function rowOf(store: Store, { database }: StudyPaths): StudyRow {
+  const row = store.study();
+  if (row === undefined) throw new NoisefoldError('STORE_FAILED', 'the copy of the study holds none', { where: database });
+  return row;
+}
+
+async function writeTrials(
+  paths: StudyPaths,
+  trials: readonly Trial[],
+  tasks: ReadonlyMap<string, TaskState>,
+  { data }: Prepared,
+  seed: number,
+  dataHash: string,
+  artifacts: ArtifactStore,
+): Promise<void> {
+  const byTrial = new Map<string, TaskState[]>(trials.map(({ id }) => [id, []]));
+  for (const task of tasks.values()) byTrial.get(task.task.trial)?.push(task);
+  for (const trial of trials) {
+    const own = byTrial.get(trial.id) ?? [];
+    const ended = own.filter(({ status }) => status === 'done' || status === 'failed');
+    if (ended.length > 0) await writeTrial(paths, trial, own, ended, data.task, seed, dataHash, artifacts);
+  }
+}

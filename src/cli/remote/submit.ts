@@ -1,0 +1,57 @@
+/** `noisefold submit`: hands a sweep to a coordinator. The tables are read and prepared here; the coordinator never sees the files. */
+import type { CommandModule } from 'yargs';
+import { canonicalJson } from '../../base/json.ts';
+import { configHash } from '../../config/parse.ts';
+import { loadStudyInputs, terminalLog, type CommonArguments } from '../context.ts';
+import { studyContents } from '../study-folder.ts';
+import { version } from '../version.ts';
+import { type Connection, type ConnectionArguments, printJson, withClient, withConnection } from './connection.ts';
+import { printStudy } from './status.ts';
+import { watchStudy } from './top.ts';
+
+interface SubmitArguments extends ConnectionArguments {
+  config: string;
+  set: string[];
+  watch: boolean;
+}
+
+export const submitCommand: CommandModule<CommonArguments, SubmitArguments> = {
+  command: 'submit <config>',
+  describe: 'Hand a sweep to a coordinator; submitting it again does nothing, or adds the trials that are new',
+  builder: (yargs) =>
+    withConnection(yargs)
+      .positional('config', { type: 'string', demandOption: true, describe: 'The YAML file of the sweep' })
+      .option('set', { type: 'string', array: true, default: [], describe: 'Replace a value of the configuration: path=value' })
+      .option('watch', { type: 'boolean', default: false, describe: 'Then watch it, as top does' })
+      .example('$0 submit sweep.yaml --connect tcp://host:7777 --key client.json', 'Hand it over, and leave')
+      .example('$0 fetch diamonds', 'Bring its ranking and its best model here when it is done'),
+  handler: (args) => submit(args),
+};
+
+async function submit(args: SubmitArguments): Promise<void> {
+  const log = terminalLog(args);
+  const { config, prepared } = await loadStudyInputs(args.config, log, args.set);
+  const { plan, dataHash, data, table, blobs } = studyContents(config, prepared);
+  await withClient(args, async (client) => {
+    for (const [hash, bytes] of blobs) await put(client, hash, bytes(), (line) => log.log('info', line));
+    const hashes = { configHash: configHash(config), dataHash, table, data };
+    const request = { type: 'submit', config: canonicalJson(config), plan: canonicalJson(plan), version, ...hashes } as const;
+    const { study, existed } = await client.ask(request, 'accepted');
+    if (args.json) printJson({ study, existed });
+    else process.stdout.write(existed ? `${study} is there already; what it lacked is added\n` : `submitted ${study}\n`);
+    if (args.watch) await watchStudy(client, study);
+    else if (!args.json) printStudy(await client.ask({ type: 'status', study }, 'study'), args);
+  });
+}
+
+const sayMs = 2_000;
+
+/** Does nothing where the coordinator has the blob. */
+async function put({ blobs }: Connection, hash: string, bytes: Uint8Array, say: (line: string) => void): Promise<void> {
+  let saidAt = Date.now();
+  await blobs.put(hash, bytes, undefined, ({ received, total }) => {
+    if (Date.now() - saidAt < sayMs) return;
+    saidAt = Date.now();
+    say(`uploading data: ${Math.floor((100 * received) / total)} % of ${Math.ceil(total / 2 ** 20)} MiB`);
+  });
+}
