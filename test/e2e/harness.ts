@@ -71,12 +71,23 @@ export interface Run {
   readonly interrupt: () => void;
 }
 
+export interface Surroundings {
+  /** Added to this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A command that becomes what follows it, such as `ip netns exec NAME`. */
+  readonly under?: readonly string[];
+}
+
 /** Starts `noisefold ...args` as the leader of a process group, as a shell does. */
-export function start(folder: string, ...args: readonly string[]): Run {
-  const child = spawn(process.execPath, ['--import', loader, main, ...args], {
+export const start = (folder: string, ...args: readonly string[]): Run => startIn({}, folder, ...args);
+
+export function startIn({ env = {}, under = [] }: Surroundings, folder: string, ...args: readonly string[]): Run {
+  const [program = process.execPath, ...rest] = [...under, process.execPath, '--import', loader, main, ...args];
+  const child = spawn(program, rest, {
     cwd: folder,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   started.add(child);
   const { pid } = child;

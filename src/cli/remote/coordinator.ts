@@ -14,7 +14,7 @@ import { createBlobServer } from '../../wire/blobs/server.ts';
 import { addKey, coordinatorSecurity, hasKeys, initKeys } from '../../wire/keys.ts';
 import { isLoopback, type CoordinatorSecurity } from '../../wire/security.ts';
 import { bindCoordinator } from '../../wire/zmq.ts';
-import { realClock, terminalLog, type CommonArguments } from '../context.ts';
+import { atLeastOne, realClock, terminalLog, type CommonArguments } from '../context.ts';
 import { folderStores, identityIn, realTimers } from '../coordinator-parts.ts';
 import { fileLog } from '../log.ts';
 import { hostAndPort } from '../http-address.ts';
@@ -29,11 +29,14 @@ interface CoordinatorArguments extends CommonArguments {
   keys: string | undefined;
   insecure: boolean;
   http: string | undefined;
+  lease: number;
 }
 
+/** Workers are heard this often, and more often where leases are short. */
 const heartbeatMs = 1_000;
-/** How long workers have to come back after a restart before their tasks are given to others. */
-const graceMs = 30_000;
+const heartbeatsPerLease = 5;
+/** How many leases workers have to come back after a restart before their tasks are given to others. */
+const leasesOfGrace = 3;
 
 export const coordinatorCommand: CommandModule<CommonArguments, CoordinatorArguments> = {
   command: 'coordinator',
@@ -52,6 +55,12 @@ export const coordinatorCommand: CommandModule<CommonArguments, CoordinatorArgum
         default: false,
         describe: 'Serve other machines without keys: whoever reaches the port may command the studies',
       })
+      .option('lease', {
+        type: 'number',
+        default: defaultPolicy.leaseMs / 1000,
+        coerce: atLeastOne('--lease'),
+        describe: 'Seconds that a worker may be silent before its task is given to another',
+      })
       .option('http', { type: 'string', describe: 'host:port of /metrics, /healthz and /readyz (default: none)' })
       .example('$0 coordinator --data /srv/noisefold', 'For this machine: workers and submit find it without options')
       .example(
@@ -64,6 +73,7 @@ export const coordinatorCommand: CommandModule<CommonArguments, CoordinatorArgum
 async function serve(args: CoordinatorArguments): Promise<void> {
   const say = terminalLog(args);
   const http = args.http === undefined ? undefined : hostAndPort(args.http);
+  const leaseMs = args.lease * 1000;
   const folder = resolve(args.data);
   makeFolder(folder);
   const lock = takeLock(join(folder, 'coordinator.lock'), 'another coordinator serves this folder');
@@ -85,9 +95,9 @@ async function serve(args: CoordinatorArguments): Promise<void> {
       artifactsAt,
       identity: identityIn(artifactsAt),
       blobs: createBlobServer,
-      policy: { ...defaultPolicy, whenDone: 'wait' },
-      heartbeatMs,
-      graceMs,
+      policy: { ...defaultPolicy, leaseMs, whenDone: 'wait' },
+      heartbeatMs: Math.min(heartbeatMs, leaseMs / heartbeatsPerLease),
+      graceMs: leasesOfGrace * leaseMs,
       garbage: { everyMs: 600_000, graceMs: 3_600_000 },
       clock: realClock,
       timers: realTimers,
