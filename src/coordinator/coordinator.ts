@@ -230,8 +230,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       log.log('warn', 'a blob that was named is not in the artifact store', { peer: item.peer, hash });
       if (item.type === 'request')
         refuse(item, new NoisefoldError('ARTIFACT_NOT_FOUND', `there is no artifact ${hash}`, { hint: 'Send it first.' }));
-      // Whoever is told that nothing of it is kept sends it again, and then says again what it is for.
-      else if (item.peer !== undefined) send(item.peer, { type: 'stored', transfer: 0, hash, received: 0, complete: false });
+      // A result without its checkpoint is none: nobody's failure, but somebody has to do it again. Of an intermediate checkpoint the next one makes up for it.
+      else if (item.event.type === 'done') {
+        const { worker, study, task, attempt, nowMs } = item.event;
+        inbox.push({ ...item, event: { type: 'returned', worker, study, task, attempt, nowMs } });
+      }
     },
     onDropped: () => metrics?.dropped('full'),
   });
@@ -289,8 +292,16 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     else if (!perform(items)) for (const item of items) alone(item);
   }
 
+  let tickedMs = startedMs;
+  function passTime(): void {
+    const before = tickedMs;
+    tickedMs = clock.now();
+    // This process, or its machine, stood still: heartbeats that came meanwhile are heard before any lease is ended.
+    if (tickedMs - before < policy.leaseMs / 2) inbox.push(ticked());
+  }
+
   const timed = [
-    timers.every(options.heartbeatMs, () => inbox.push(ticked())),
+    timers.every(options.heartbeatMs, passTime),
     timers.every(probeMs, probe),
     ...(options.garbage === undefined ? [] : [timers.every(options.garbage.everyMs, () => void collectGarbage())]),
   ];

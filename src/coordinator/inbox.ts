@@ -85,10 +85,21 @@ export function createInbox(options: InboxOptions): Inbox {
         for (const one of releases) one();
       };
       let missing: string | undefined;
-      for (const hash of hashes) if (missing === undefined && !(await has(hash).catch(() => false))) missing = hash;
+      let unknown = false;
+      for (const hash of hashes)
+        if (missing === undefined && !unknown)
+          try {
+            if (!(await has(hash))) missing = hash;
+          } catch {
+            // The store does not answer: the sender says it again.
+            unknown = true;
+          }
       line.waiting.shift();
       inLines--;
-      if (missing === undefined) enter(hashes.length === 0 ? item : { ...item, release });
+      if (unknown) {
+        release();
+        onDropped(item);
+      } else if (missing === undefined) enter(hashes.length === 0 ? item : { ...item, release });
       else {
         release();
         onMissing(item, missing);

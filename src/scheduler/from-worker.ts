@@ -6,6 +6,7 @@ import { unleased, type Draft } from './draft.ts';
 import { isQuarantined, praise } from './health.ts';
 import { fail, handBack, lose } from './tasks.ts';
 import { isFinal, isHeld } from './transitions.ts';
+import type { TaskProgress } from '../train/types.ts';
 import type { Event, TaskRef, TaskState, WorkerState } from './types.ts';
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>;
@@ -65,7 +66,7 @@ export function heartbeat(draft: Draft, event: Of<'heartbeat'>): void {
     return;
   }
   adopt(draft, worker, study, task);
-  const stands = task.progress?.phase === progress.phase && task.progress.step === progress.step;
+  const stands = task.progress !== undefined && sameProgress(task.progress, progress);
   const renewed = {
     worker: worker.id,
     leaseUntil: event.nowMs + draft.policy.leaseMs,
@@ -76,6 +77,10 @@ export function heartbeat(draft: Draft, event: Of<'heartbeat'>): void {
   else draft.update(study, { ...task, ...renewed });
   if (draft.studies.get(study)?.status === 'pausing') draft.emit({ type: 'yield', worker: worker.id, study, task: id, attempt });
 }
+
+/** Rows that are scored and bytes that are fetched move the time that is left, and not the step. */
+const sameProgress = (before: TaskProgress, now: TaskProgress): boolean =>
+  before.phase === now.phase && before.step === now.step && before.secondsLeft === now.secondsLeft;
 
 /** The worker runs this attempt: over another connection than the one that was given it, or beside something else that it was given since it introduced itself. */
 function adopt(draft: Draft, worker: WorkerState, study: string, task: TaskState): void {

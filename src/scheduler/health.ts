@@ -4,24 +4,26 @@
  * long as it is there, so a study whose only worker is sick waits but does not starve.
  */
 import type { Draft } from './draft.ts';
-import type { Policy, TaskRef, WorkerState } from './types.ts';
+import type { Policy, TaskFailure, TaskRef, WorkerState } from './types.ts';
 
 /** A wait that doubles with each time, up to the longest. @param times 1 and up */
 export const backoff = ({ backoffMs, maxBackoffMs }: Policy, times: number): number =>
   Math.min(maxBackoffMs, backoffMs * 2 ** (times - 1));
 
 /** Notes that a task failed on a worker, which has been taken from it. */
-export function blame(draft: Draft, worker: string, { study, task }: TaskRef): void {
+export function blame(draft: Draft, worker: string, { study, task }: TaskRef, { code }: TaskFailure): void {
   const known = draft.workers.get(worker);
   if (known === undefined) return;
   const health = draft.healthOf(known.name);
   const id = `${study}/${task}`;
   const failed = health.failed.includes(id) ? health.failed : [...health.failed, id];
   draft.setHealth(known.name, { ...health, failed });
-  const isSick = failed.length >= draft.policy.workerFailures;
+  // A worker without the engine fails whatever it is given, and in no time.
+  const lacksEngine = code === 'ENGINE_UNAVAILABLE';
+  const isSick = failed.length >= draft.policy.workerFailures || lacksEngine;
   // One that is running something else by now (its message was late), or on its way out, is left alone.
   if (isSick && known.task === undefined && (known.status === 'busy' || known.status === 'idle'))
-    quarantine(draft, known, `${failed.length} different tasks failed on it`);
+    quarantine(draft, known, lacksEngine ? code : `${failed.length} different tasks failed on it`);
 }
 
 /** Notes that a task ended well on a worker. */

@@ -38,7 +38,7 @@ export function fail(draft: Draft, study: string, task: TaskState, failure: Task
     (failures >= policy.maxFailures && `${failure.code}: it failed ${failures} times`);
   if (last) failForGood(draft, study, task, change, last);
   else back({ ...change, notBefore: nowMs + backoff(policy, failures) }, failure.code);
-  if (failure.retryable) blame(draft, peer, { study, task: task.task.id });
+  if (failure.retryable) blame(draft, peer, { study, task: task.task.id }, failure);
 }
 
 /** The attempt ended with its worker, or because nothing was heard of it for a lease's time. */

@@ -46,7 +46,7 @@ export interface TaskState {
   readonly notBefore: number;
   readonly checkpoint: { readonly hash: string; readonly step: number } | undefined;
   readonly progress: TaskProgress | undefined;
-  /** When phase or step last changed: a worker may be alive and its task hang. */
+  /** When phase, step or the time left last changed: a worker may be alive and its task hang. */
   readonly progressedAt: number | undefined;
   readonly result: TaskResult | undefined;
   readonly error: TaskFailure | undefined;
@@ -122,7 +122,7 @@ export interface Policy {
   readonly backoffMs: number;
   /** The longest of those waits. */
   readonly maxBackoffMs: number;
-  /** A running task whose phase and step do not change for so long is taken away as hung (TASK_STALLED), and counts as a failure. */
+  /** A running task that reports nothing new for so long is taken away as hung (TASK_STALLED), and counts as a failure. */
   readonly stallMs: number;
   /** What workers are told when no study has anything left to do: a sweep lets them go, a service keeps them. */
   readonly whenDone: 'drain' | 'wait';

@@ -48,6 +48,8 @@ export interface Session {
   readonly outcomes: readonly Outcome[];
   /** A canary was asked for while something else ran. */
   readonly probeDue: boolean;
+  /** It was asked who it is, and has not been welcomed since: each message that found the coordinator restarted asks anew. */
+  readonly introducing: boolean;
   /** The exit code of a worker that is on its way out. */
   readonly leaving: number | undefined;
 }

@@ -42,6 +42,7 @@ export function newSession(introduction: Introduction, idleExitMs?: number): Ses
     task: undefined,
     outcomes: [],
     probeDue: false,
+    introducing: false,
     leaving: undefined,
   };
 }
@@ -92,7 +93,7 @@ function heard(session: Session, message: CoordinatorMessage): SessionStep {
   switch (message.type) {
     case 'welcome': {
       const { heartbeatMs, artifacts, coordinator } = message;
-      const joined: Session = { ...session, heartbeatMs, idleMs: 0 };
+      const joined: Session = { ...session, heartbeatMs, idleMs: 0, introducing: false };
       const welcomed = joined.phase === 'joining' ? entered(joined, 'idle') : joined;
       // To a coordinator that was restarted: what goes on here, before it hands out the same again.
       const news = welcomed.task === undefined && welcomed.outcomes.length === 0 ? [] : tidings(welcomed);
@@ -101,7 +102,8 @@ function heard(session: Session, message: CoordinatorMessage): SessionStep {
     case 'refuse':
       return end(session, { code: exitCodes.refused, refusal: { code: message.code, reason: message.reason } });
     case 'introduce':
-      return { session, effects: [hello(session)] };
+      if (session.introducing) return unchanged(session);
+      return { session: { ...session, introducing: true }, effects: [hello(session)] };
     case 'assign':
       return assigned(session, { study: message.study, task: message.spec.task.id, attempt: message.attempt }, message.spec);
     case 'acknowledge':
@@ -124,7 +126,8 @@ function heard(session: Session, message: CoordinatorMessage): SessionStep {
 function heartbeat(session: Session): SessionStep {
   const waits = session.task === undefined && session.outcomes.length === 0 && session.phase !== 'probing';
   const idleMs = waits ? session.idleMs + session.heartbeatMs : 0;
-  const older: Session = { ...session, idleMs };
+  // A hello or its answer may have been lost: whoever still does not know it asks again.
+  const older: Session = { ...session, idleMs, introducing: false };
   const tooLong = waits && session.idleExitMs !== undefined && idleMs >= session.idleExitMs;
   if (session.phase === 'joining')
     // Nobody said that the work is over: another try, later or elsewhere, may find the coordinator.

@@ -7,12 +7,11 @@ import { loadEngine } from '../engine/registry.ts';
 import { runTask } from '../train/task.ts';
 import type { FromTask, ToTask } from './task-channel.ts';
 
-/** Another attempt would end the same way. All else (crashes, full disks, lost files) is worth another try. */
+/** Another attempt would end the same way, on any worker. All else (crashes, full disks, lost files) is worth another try. */
 const final: readonly ErrorCode[] = [
   'TRAIN_DIVERGED',
   'MODEL_SHAPE',
   'DATA_MISMATCH',
-  'ENGINE_UNAVAILABLE',
   'ENGINE_UNSUPPORTED_KERNEL',
   'RIDGE_SINGULAR',
   'CHECKPOINT_MISMATCH',

@@ -102,6 +102,7 @@ export interface Setup {
   readonly log?: Log;
   readonly open?: StudyStores['open'];
   readonly onDiskFull?: (full: boolean) => void;
+  readonly now?: () => number;
 }
 
 export interface Bench {
@@ -173,7 +174,7 @@ export function open(setup: Setup = {}): Bench {
     },
     heartbeatMs: 10,
     graceMs: setup.graceMs ?? 0,
-    clock: { now: () => Date.now() },
+    clock: { now: setup.now ?? (() => Date.now()) },
     timers: {
       // A full disk is looked at again after a second; a test does not wait that long.
       every: (ms, callback) => every(Math.min(ms, 20), callback),

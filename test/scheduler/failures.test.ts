@@ -12,6 +12,7 @@ import {
   hello,
   of,
   policy,
+  progressAt,
   run,
   stateOf,
   statusOf,
@@ -118,6 +119,15 @@ describe('a task that hangs', () => {
     assert.equal(taskOf(state, 'a').attempt, 1, 'its worker gets nothing while it still names it');
   });
 
+  it('is not one whose step stands while its time left goes down, as when rows are scored or bytes are fetched', () => {
+    const scoring = Array.from({ length: 40 }, (_, i): Event[] => {
+      const progress = { ...progressAt(10), phase: 'scoring', secondsLeft: 90 - i } as const;
+      const running = { study: 's', task: 'a', attempt: 1, progress };
+      return [{ type: 'heartbeat', worker: 'w1', nowMs: i * 50, running }, tick(i * 50)];
+    });
+    assert.equal(statusOf(run(stateOf(['a']), hello('w1', 0), ...scoring.flat()).state, 'a'), 'running');
+  });
+
   it('is not one that goes on, however slowly', () => {
     const slow = Array.from({ length: 40 }, (_, i) => [beat('w1', i * 50, 'a', { at: Math.floor(i / 8) }), tick(i * 50)]).flat();
     assert.equal(statusOf(run(stateOf(['a']), hello('w1', 0), ...slow).state, 'a'), 'running');
@@ -136,6 +146,14 @@ describe('a worker on which different tasks fail in a row', () => {
     assert.deepEqual(of(later.effects, 'probe'), [{ type: 'probe', worker: 'w1' }]);
     assert.deepEqual(of(later.effects, 'assign'), []);
     assert.equal(of(run(later.state, probed('w1', 20)).effects, 'assign').length, 1);
+  });
+
+  it('is quarantined at once where it lacks the engine: that fails every task, and in no time', () => {
+    const lacking = { code: 'ENGINE_UNAVAILABLE', message: 'not installed', retryable: true };
+    const event: Event = { type: 'failed', worker: 'w1', nowMs: 1, study: 's', task: 'a', attempt: 1, failure: lacking };
+    const { state } = run(stateOf(['a', 'b']), hello('w1', 0), event);
+    assert.equal(workerStatus(state, 'w1'), 'quarantined');
+    assert.equal(statusOf(state, 'a'), 'pending');
   });
 
   it('waits twice as long when it fails again, as a task or as a canary', () => {
