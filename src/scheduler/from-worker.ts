@@ -120,7 +120,7 @@ function discard(draft: Draft, study: string, { checkpoint }: TaskState, kept: s
  */
 export function outcome(draft: Draft, event: Outcome): void {
   draft.heard(event.worker);
-  const task = event.type === 'returned' ? current(draft, event) : latest(draft, event);
+  const task = settles(event) ? latest(draft, event) : current(draft, event);
   if (task !== undefined) {
     end(draft, event, task);
     // One that hands back what it has not begun is still busy with something else, or leaving: its next heartbeat tells.
@@ -129,6 +129,12 @@ export function outcome(draft: Draft, event: Outcome): void {
   const { worker, study, task: id, attempt } = event;
   if (draft.studies.has(study)) draft.emit({ type: 'acknowledge', worker, study, task: id, attempt });
 }
+
+/**
+ * Whether it says what becomes of the task, whoever else might try. A crash says so only of its attempt: where that has ended already, by this very message or with its
+ * lease, it has been counted, and its worker repeats it for as long as the coordinator is away.
+ */
+const settles = (event: Outcome): boolean => event.type === 'done' || (event.type === 'failed' && !event.failure.retryable);
 
 function end(draft: Draft, event: Outcome, task: TaskState): void {
   const { study, worker } = event;

@@ -39,6 +39,12 @@ describe('a task that fails', () => {
     assert.equal(studyStatus(state), 'finished');
   });
 
+  it('is told of until that is acknowledged, and counts once', () => {
+    const { state, effects } = run(stateOf(['a']), hello('w1', 0), ...[1, 2, 3, 4].map((ms) => failed('w1', ms, 'a')));
+    assert.deepEqual([statusOf(state, 'a'), taskOf(state, 'a').failures], ['pending', 1]);
+    assert.equal(of(effects, 'acknowledge').length, 4);
+  });
+
   it('on two different workers is at fault itself, and its story says so', () => {
     const first = run(stateOf(['a']), hello('w1', 0), failed('w1', 1, 'a'), { type: 'goodbye', worker: 'w1', nowMs: 2 });
     const { state, effects } = run(first.state, hello('w2', 20), failed('w2', 21, 'a', 2));

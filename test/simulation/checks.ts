@@ -128,6 +128,7 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
       if (cause.startsWith('checkpoint')) blame.losses = 0;
       if (/^(lease ended|worker is silent|worker process ended)/.test(cause)) blame.losses++;
       if (/^(TASK_CRASHED|TASK_STALLED)/.test(cause)) {
+        if (from === 'pending') found(`${key}: an attempt that had ended failed once more`);
         blame.failures++;
         if (worker !== undefined) blame.failedOn.add(worker);
       }

@@ -37,6 +37,12 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   one(
+    'a failure counts as often as it is told',
+    'scheduler/from-worker.ts',
+    'settles(event) ? latest(draft, event) : current(draft, event)',
+    "event.type === 'returned' ? current(draft, event) : latest(draft, event)",
+  ),
+  one(
     'a turn counts although the disk was full',
     'coordinator/coordinator.ts',
     'outage.begin(failure.error);\n',
