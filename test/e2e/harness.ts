@@ -25,7 +25,7 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'noisefold-e2e-'));
   after(() => {
     for (const child of started) child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    if (process.env['KEEP'] === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   });
   return folder;
 }
@@ -139,6 +139,7 @@ export interface LogLine {
   readonly name?: string;
   readonly pid?: number;
   readonly worker?: string;
+  readonly study?: string;
   readonly task?: string;
   readonly attempt?: number;
   readonly to?: string;
