@@ -22,9 +22,18 @@ export function blame(draft: Draft, worker: string, { study, task }: TaskRef, { 
   const lacksEngine = code === 'ENGINE_UNAVAILABLE';
   const isSick = failed.length >= draft.policy.workerFailures || lacksEngine;
   // One that is running something else by now (its message was late), or on its way out, is left alone.
-  if (isSick && known.task === undefined && (known.status === 'busy' || known.status === 'idle'))
-    quarantine(draft, known, lacksEngine ? code : `${failed.length} different tasks failed on it`);
+  if (isSick && isFree(known)) quarantine(draft, known, lacksEngine ? code : `${failed.length} different tasks failed on it`);
 }
+
+/** Gives a worker nothing for some time: not its fault, but what it lacks another one may have. */
+export function rest(draft: Draft, worker: string, ms: number, cause: string): void {
+  const known = draft.workers.get(worker);
+  if (known === undefined || !isFree(known)) return;
+  draft.setHealth(known.name, { ...draft.healthOf(known.name), probeAt: draft.nowMs + ms });
+  draft.moveWorker(worker, 'quarantined', undefined, cause);
+}
+
+const isFree = ({ task, status }: WorkerState): boolean => task === undefined && (status === 'busy' || status === 'idle');
 
 /** Notes that a task ended well on a worker. */
 export function praise(draft: Draft, worker: string): void {

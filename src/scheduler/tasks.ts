@@ -1,10 +1,10 @@
 /** What ends an attempt, and whose fault it is. */
 import { unleased, type Draft } from './draft.ts';
-import { backoff, blame } from './health.ts';
+import { backoff, blame, rest } from './health.ts';
 import { isFinal, isHeld } from './transitions.ts';
 import type { TaskFailure, TaskState } from './types.ts';
 
-/** How long a task waits for somebody to free some space. */
+/** How long a worker waits for somebody to free some space. */
 export const diskFullMs = 30_000;
 
 /** Back to the queue, from a worker that is there or gone: nobody's failure. */
@@ -24,8 +24,10 @@ export function fail(draft: Draft, study: string, task: TaskState, failure: Task
     else draft.move(study, task, 'pending', change, cause);
   };
   if (failure.code === 'DISK_FULL') {
-    const cause = `DISK_FULL: nobody's fault, tried again in ${diskFullMs / 1000} s`;
-    back({ ...unleased, error: failure, notBefore: nowMs + diskFullMs }, cause);
+    // Another worker may have space. This one would take every task that is ready, in no time, and end none.
+    const change = { ...unleased, error: failure, notBefore: nowMs + policy.backoffMs };
+    back(change, `DISK_FULL: nobody's fault, and nothing for this worker in the next ${diskFullMs / 1000} s`);
+    rest(draft, peer, diskFullMs, failure.code);
     return;
   }
   const failures = task.failures + 1;

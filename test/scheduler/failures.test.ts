@@ -66,17 +66,27 @@ describe('a task that fails', () => {
     assert.equal(state.health.size, 0);
   });
 
-  it('for want of disk space waits half a minute, and nobody is at fault', () => {
+  it('for want of disk space goes to another worker; nobody is at fault, and the one without space is given nothing for half a minute', () => {
+    const first = run(stateOf(['a', 'b']), hello('w1', 0), failed('w1', 1, 'a', 1, full));
+    assert.match(of(first.effects, 'persist').at(-1)?.cause ?? '', /nobody's fault/);
+    assert.deepEqual([statusOf(first.state, 'a'), taskOf(first.state, 'a').failures], ['pending', 0]);
+    assert.deepEqual([statusOf(first.state, 'b'), workerStatus(first.state, 'w1')], ['pending', 'quarantined']);
+    const other = run(first.state, hello('w2', 2), done('w2', 3, 'b'), beat('w1', 40), tick(40));
+    assert.deepEqual([statusOf(other.state, 'a'), taskOf(other.state, 'a').worker], ['leased', 'w2']);
+    const rested = run(other.state, beat('w1', 30_001), tick(30_001));
+    assert.deepEqual(of(rested.effects, 'probe'), [{ type: 'probe', worker: 'w1' }]);
+    const well = run(rested.state, probed('w1', 30_002));
+    assert.equal(workerStatus(well.state, 'w1'), 'busy');
+    assert.equal(well.state.health.get('w1')?.quarantines, 0);
+  });
+
+  it('for want of disk space, again and again, never fails', () => {
     let { state } = run(stateOf(['a']), hello('w1', 0));
-    for (let attempt = 1, nowMs = 1; attempt <= 5; attempt++, nowMs += 30_000) {
-      const next = run(state, failed('w1', nowMs, 'a', attempt, full));
-      assert.match(of(next.effects, 'persist')[0]?.cause ?? '', /nobody's fault/);
-      assert.equal(taskOf(next.state, 'a').notBefore, nowMs + 30_000);
-      ({ state } = run(next.state, beat('w1', nowMs + 30_000)));
+    for (let attempt = 1, nowMs = 1; attempt <= 5; attempt++, nowMs += 30_010) {
+      const next = run(state, failed('w1', nowMs, 'a', attempt, full), beat('w1', nowMs + 30_000), tick(nowMs + 30_000));
+      ({ state } = run(next.state, probed('w1', nowMs + 30_005)));
     }
-    assert.equal(statusOf(state, 'a'), 'leased');
-    assert.equal(taskOf(state, 'a').failures, 0);
-    assert.equal(state.health.size, 0);
+    assert.deepEqual([statusOf(state, 'a'), taskOf(state, 'a').failures], ['leased', 0]);
   });
 
   it('takes the other folds of its trial with it, running or not', () => {

@@ -186,8 +186,9 @@ describe('whatever comes in whatever order, the scheduler', () => {
         for (const study of state.studies.keys()) feed({ type: 'resume', study });
         // Whoever was there is silent from now on, but for one, whose canaries and tasks go well.
         feed({ type: 'hello', worker: 'well', name: 'w1' });
-        for (let turns = 0; turns < 400; turns++) {
-          nowMs += 50;
+        for (let turns = 0; turns < 600; turns++) {
+          // Once so far ahead that the rest of one whose disk was full is over.
+          nowMs += turns === 300 ? 30_000 : 50;
           const effects = [...feed({ type: 'heartbeat', worker: 'well', running: undefined }), ...feed({ type: 'tick' })];
           for (let i = 0; i < effects.length; i++) {
             const effect = effects[i];
@@ -197,14 +198,9 @@ describe('whatever comes in whatever order, the scheduler', () => {
             effects.push(...feed({ type: 'done', worker: 'well', study, task, attempt, result: resultWith('h') }));
           }
         }
-        // A disk that was full is waited for longer than this test waits.
-        nowMs += 30_000;
-        feed({ type: 'heartbeat', worker: 'well', running: undefined });
         for (const { status, tasks } of state.studies.values())
           assert.ok(
-            status === 'finished' ||
-              status === 'cancelled' ||
-              [...tasks.values()].some(({ error }) => error?.code === 'DISK_FULL'),
+            status === 'finished' || status === 'cancelled',
             `${status} ${JSON.stringify([...tasks.values()].map((task) => [task.task.id, task.status, task.worker]))}`,
           );
       }),
