@@ -12,6 +12,11 @@ export interface BenchOptions {
   readonly rows?: number;
   readonly trials?: number;
   readonly workers?: number;
+  readonly minutes?: number;
+  /** Events a second that are offered. */
+  readonly rate?: number;
+  /** A folder for the processor profile of what is measured. */
+  readonly profile?: string;
   /** Only networks whose name has this in it. */
   readonly network?: string;
   /** An interpreter with pandas, scikit-learn and optuna, to have them measured in the same run. */
@@ -20,13 +25,15 @@ export interface BenchOptions {
 
 export function benchOptions(args: readonly string[]): BenchOptions {
   const text = { type: 'string' } as const;
-  const options = { rounds: text, rows: text, trials: text, workers: text, network: text, python: text };
-  const { python, network, ...numbers } = parseArgs({ args: [...args], options }).values;
+  const numeric = { rounds: text, rows: text, trials: text, workers: text, minutes: text, rate: text };
+  const options = { ...numeric, network: text, python: text, profile: text };
+  const { python, network, profile, ...numbers } = parseArgs({ args: [...args], options }).values;
   const positive = Object.entries(numbers).map(([name, value]) => {
     if (!(Number(value) > 0)) throw new Error(`--${name} is a number above 0`);
     return [name, Number(value)] as const;
   });
-  return { ...Object.fromEntries(positive), ...(network !== undefined && { network }), ...(python !== undefined && { python }) };
+  const texts = { network, python, profile };
+  return Object.fromEntries([...positive, ...Object.entries(texts).filter(([, value]) => value !== undefined)]) as BenchOptions;
 }
 
 /** Prints what was measured and on what: processor, cores, memory, Node, packages, and how busy the machine was. */
