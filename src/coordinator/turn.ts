@@ -1,6 +1,7 @@
 /** One turn, as a function: what the scheduler makes of a list of events, and the rows that have to be durable before anything of it is sent. */
 import { step } from '../scheduler/step.ts';
 import type { Effect, Event, State } from '../scheduler/types.ts';
+import { workerTable } from '../scheduler/worker-table.ts';
 import type { Changes, StudyChange, TaskChange } from '../store/store.ts';
 
 export interface Stepped {
@@ -56,10 +57,8 @@ function taskChange(
 export function withoutStudy(state: State, name: string): State {
   const studies = new Map(state.studies);
   studies.delete(name);
-  const workers = new Map(
-    [...state.workers].map(
-      ([id, worker]) => [id, worker.task?.study === name ? { ...worker, task: undefined } : worker] as const,
-    ),
+  const workers = workerTable(
+    [...state.workers.values()].map((worker) => (worker.task?.study === name ? { ...worker, task: undefined } : worker)),
   );
   return { ...state, studies, workers };
 }

@@ -11,8 +11,7 @@ import type { StudyState } from './types.ts';
 
 export function assign(draft: Draft): void {
   if (draft.phase !== 'running') return;
-  for (const worker of [...draft.workers.values()]) {
-    if (worker.status !== 'idle') continue;
+  for (let worker = draft.workers.firstIdle(); worker !== undefined; worker = draft.workers.firstIdle()) {
     const study = nextStudy(draft);
     const task = study?.tasks.firstReady(draft.nowMs);
     if (study === undefined || task === undefined) return;

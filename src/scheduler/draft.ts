@@ -15,6 +15,7 @@ import type {
   WorkerHealth,
   WorkerState,
   WorkerStatus,
+  WorkerTable,
 } from './types.ts';
 
 /** What a task that nobody holds does not have. */
@@ -28,7 +29,7 @@ export class Draft {
   readonly nowMs: number;
   private readonly before: State;
   private studiesNow: ReadonlyMap<string, StudyState>;
-  private workersNow: ReadonlyMap<string, WorkerState>;
+  private workersNow: WorkerTable;
   private healthNow: ReadonlyMap<string, WorkerHealth>;
   /** Committed before anything of `messages` is sent. */
   private readonly rows: Effect[] = [];
@@ -48,7 +49,7 @@ export class Draft {
     return this.studiesNow;
   }
 
-  get workers(): ReadonlyMap<string, WorkerState> {
+  get workers(): WorkerTable {
     return this.workersNow;
   }
 
@@ -137,14 +138,11 @@ export class Draft {
   }
 
   removeWorker(id: string): void {
-    if (!this.workersNow.has(id)) return;
-    if (this.workersNow === this.before.workers) this.workersNow = new Map(this.workersNow);
-    (this.workersNow as Map<string, WorkerState>).delete(id);
+    this.workersNow = this.workersNow.without(id);
   }
 
   private writeWorker(worker: WorkerState): void {
-    if (this.workersNow === this.before.workers) this.workersNow = new Map(this.workersNow);
-    (this.workersNow as Map<string, WorkerState>).set(worker.id, worker);
+    this.workersNow = this.workersNow.with(worker);
   }
 
   healthOf(name: string): WorkerHealth {

@@ -1,5 +1,5 @@
 /**
- * An immutable count of hashes. A thousand buckets, of which a change copies one: with 50,000 hashes that is fifty entries, and the list of buckets.
+ * An immutable count of hashes: two levels of 64, so that a change copies two lists of 64 and one bucket, which with 50,000 hashes has a dozen entries.
  */
 export interface HashCounts {
   count(hash: string): number;
@@ -9,37 +9,40 @@ export interface HashCounts {
 }
 
 type Bucket = ReadonlyMap<string, number>;
+type Group = readonly Bucket[];
 
-const bucketCount = 1024;
+const bits = 6;
+const width = 1 << bits;
 const none: Bucket = new Map();
 
 /** FNV-1a. */
-function bucketOf(hash: string): number {
+function placeOf(hash: string): number {
   let mixed = 0x811c9dc5;
   for (let i = 0; i < hash.length; i++) mixed = Math.imul(mixed ^ hash.charCodeAt(i), 0x01000193);
-  return (mixed ^ (mixed >>> 16)) & (bucketCount - 1);
+  return (mixed ^ (mixed >>> 16)) & (width * width - 1);
 }
 
-export const noHashes: HashCounts = countsOf(new Array<Bucket>(bucketCount).fill(none));
+export const noHashes: HashCounts = countsOf(new Array<Group>(width).fill(new Array<Bucket>(width).fill(none)));
 
-function countsOf(buckets: readonly Bucket[]): HashCounts {
+function countsOf(groups: readonly Group[]): HashCounts {
   return {
-    count: (hash) => buckets[bucketOf(hash)]?.get(hash) ?? 0,
+    count(hash) {
+      const place = placeOf(hash);
+      return groups[place >> bits]?.[place & (width - 1)]?.get(hash) ?? 0;
+    },
     adding(hashes) {
-      if (hashes.length === 0) return countsOf(buckets);
       // Built at once, so that a bucket is copied once and not once for each of its hashes.
-      const copies = new Map<number, Map<string, number>>();
+      const copies = groups.map((group) => group.map((bucket) => new Map(bucket)));
       for (const hash of hashes) {
-        const index = bucketOf(hash);
-        const copy = copies.get(index) ?? new Map(buckets[index]);
-        copy.set(hash, (copy.get(hash) ?? 0) + 1);
-        copies.set(index, copy);
+        const place = placeOf(hash);
+        const copy = copies[place >> bits]?.[place & (width - 1)];
+        copy?.set(hash, (copy.get(hash) ?? 0) + 1);
       }
-      return countsOf(buckets.map((bucket, index) => copies.get(index) ?? bucket));
+      return countsOf(copies);
     },
     replacing(before, after) {
-      if (before === after) return countsOf(buckets);
-      const changed = buckets.slice();
+      if (before === after) return this;
+      const changed = groups.slice();
       if (before !== undefined) change(changed, before, -1);
       if (after !== undefined) change(changed, after, 1);
       return countsOf(changed);
@@ -47,11 +50,13 @@ function countsOf(buckets: readonly Bucket[]): HashCounts {
   };
 }
 
-function change(buckets: Bucket[], hash: string, by: 1 | -1): void {
-  const index = bucketOf(hash);
-  const copy = new Map(buckets[index]);
+function change(groups: Group[], hash: string, by: 1 | -1): void {
+  const place = placeOf(hash);
+  const group = (groups[place >> bits] ?? []).slice();
+  const copy = new Map(group[place & (width - 1)]);
   const count = (copy.get(hash) ?? 0) + by;
   if (count > 0) copy.set(hash, count);
   else copy.delete(hash);
-  buckets[index] = copy;
+  group[place & (width - 1)] = copy;
+  groups[place >> bits] = group;
 }

@@ -15,6 +15,7 @@ import { taskTable } from './task-table.ts';
 import { diskFullMs } from './tasks.ts';
 import { isFinal, isHeld, moved } from './transitions.ts';
 import type { Event, Policy, State, Step, StudyStatus, TaskState } from './types.ts';
+import { workerTable } from './worker-table.ts';
 
 export { newTaskState } from './task-table.ts';
 
@@ -45,7 +46,7 @@ export function recover(studies: readonly StoredStudy[], policy: Policy, nowMs: 
     const study = { name, status, tasks: taskTable(tasks.map(status === 'cancelled' ? dropped : recovered)) };
     return [name, { ...study, status: settled(study) }] as const;
   });
-  return { phase: 'running', policy, studies: new Map(entries), workers: new Map(), health: new Map() };
+  return { phase: 'running', policy, studies: new Map(entries), workers: workerTable([]), health: new Map() };
 }
 
 /** Applies one event. Unknown studies, tasks and workers are answered or ignored, never an error: they come from outside. */

@@ -80,6 +80,15 @@ export interface TaskTable extends Iterable<readonly [id: string, task: TaskStat
   append(tasks: readonly TaskState[]): TaskTable;
 }
 
+/** Workers by peer id, in the order in which they joined: an immutable value (worker-table.ts). */
+export interface WorkerTable extends ReadonlyMap<string, WorkerState> {
+  /** Constant time but for a look at one summary a chunk. */
+  firstIdle(): WorkerState | undefined;
+  /** The table with another state of one of its workers, or with one more at its end. */
+  with(worker: WorkerState): WorkerTable;
+  without(id: string): WorkerTable;
+}
+
 export interface StudyState {
   readonly name: string;
   readonly status: StudyStatus;
@@ -146,7 +155,7 @@ export interface State {
   readonly policy: Policy;
   /** In order of submission. */
   readonly studies: ReadonlyMap<string, StudyState>;
-  readonly workers: ReadonlyMap<string, WorkerState>;
+  readonly workers: WorkerTable;
   readonly health: ReadonlyMap<string, WorkerHealth>;
 }
 
