@@ -3,7 +3,7 @@
  * npm run chaos -- --runs 10 --from 1      so many seeds
  * npm run chaos -- --many 24               so many workers on this machine, undisturbed
  *
- * --workers N (else 1, 2 or 5 by the seed), --faults N (else 6 to 10), --keep FOLDER (transcripts, logs and studies; else a temporary folder, kept when a run fails).
+ * --workers N (else 1, 2 or 5 by the seed), --faults N (else 8 to 15), --keep FOLDER (transcripts, logs and studies; else a temporary folder, kept when a run fails).
  * Every run has to end with the ranking and the checkpoints of an undisturbed sweep, byte for byte, and with no process left.
  */
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ writeDiamonds(folder);
 writeFileSync(join(folder, 'small.yaml'), smallSweep);
 
 /** Trials long enough to be met in the middle, with a checkpoint every tenth. */
-const long = ['--set', 'training.epochs=240', '--set', 'training.checkpointEveryEpochs=24', '--set', 'search.trials=4'];
+const long = ['--set', 'training.epochs=240', '--set', 'training.checkpointEveryEpochs=24', '--set', 'search.trials=8'];
 
 async function undisturbed(name: string, settings: readonly string[], workers: number): Promise<Outcome> {
   const sweep = startIn({}, folder, 'sweep', 'small.yaml', ...settings, '--workers', String(workers), '--output', name);
@@ -79,7 +79,7 @@ async function chaos(seed: number, expected: Outcome): Promise<void> {
   const draws = drawsOf(seed);
   const { say, seconds } = transcript(`seed-${seed}`);
   const count = values.workers === undefined ? draws.pick([1, 2, 5]) : Number(values.workers);
-  const faults = values.faults === undefined ? 6 + draws.below(5) : Number(values.faults);
+  const faults = values.faults === undefined ? 8 + draws.below(8) : Number(values.faults);
   const cluster = await startCluster({ folder, name: `seed-${seed}`, lease });
   const workers = new Map<string, Run>();
   const join = (name: string): void => {

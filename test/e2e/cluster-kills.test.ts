@@ -41,7 +41,7 @@ async function cluster(name: string): Promise<Cluster> {
 
 const submit = (to: Cluster, ...args: readonly string[]) => to.command(0, 'submit', 'small.yaml', ...long, ...args);
 
-describe('a study whose processes are killed', { skip: !hasProc, concurrency: 2 }, () => {
+describe('a study whose processes are killed, frozen, or told to wait', { skip: !hasProc, concurrency: 2 }, () => {
   it('has the same ranking and checkpoints: coordinator at the first lease and in commits, worker in an upload, task in a checkpoint', async () => {
     const service = await cluster('killed');
     const study = join(service.data, 'studies', 'small');
@@ -164,10 +164,8 @@ describe('a study whose processes are killed', { skip: !hasProc, concurrency: 2 
     assert.deepEqual(lost, []);
     assertSame(await service.outcome('small'), undisturbed);
   });
-});
 
-describe('a study under command', { skip: !hasProc }, () => {
-  it('is submitted twice, paused, resumed, and one beside it cancelled; what comes out is the same', async () => {
+  it('may be submitted twice, paused, resumed, and have one beside it cancelled', async () => {
     const service = await cluster('commanded');
     await submit(service);
     const worker = service.worker('a');
