@@ -33,9 +33,10 @@ export function openStudyOf(store: Store): OpenStudy | undefined {
 
 export function specsOf(
   row: Pick<StudyRow, 'name' | 'data'>,
-  { seed, ridge }: Pick<SweepConfig, 'seed' | 'ridge'>,
+  { seed, ridge, workers }: Pick<SweepConfig, 'seed' | 'ridge' | 'workers'>,
   plan: Plan,
 ): OpenStudy['specOf'] {
+  const engine = workers.engine === 'auto' ? {} : { engine: workers.engine };
   const trials = new Map(plan.trials.map((trial) => [trial.id, trial]));
   const tasks = new Map(plan.tasks.map((task) => [task.id, task]));
   return (id) => {
@@ -44,7 +45,7 @@ export function specsOf(
     const data = task && row.data[task.fold === 'all' ? 0 : task.fold + 1];
     if (task === undefined || trial === undefined || data === undefined)
       throw new NoisefoldError('INTERNAL', `task ${id} is not in the plan of ${row.name}, or has no data`);
-    return { task, kind: trial.kind, config: trial.config, seed, ridge, data };
+    return { task, kind: trial.kind, config: trial.config, seed, ridge, data, ...engine };
   };
 }
 

@@ -1,5 +1,5 @@
 /** What running a task needs and gives. */
-import type { RidgeConfig, TrialConfig } from '../config/types.ts';
+import type { EngineName, RidgeConfig, TrialConfig } from '../config/types.ts';
 import type { Task, TrialKind } from '../plan/types.ts';
 import type { RidgeScore } from '../ridge/types.ts';
 
@@ -14,6 +14,8 @@ export interface TaskSpec {
   readonly data: string;
   /** Hash of the checkpoint to go on from, when an earlier attempt or rung left one. */
   readonly resumeFrom?: string | undefined;
+  /** The engine that the study asks for by name (`workers.engine`); the worker's own choice where it does not. */
+  readonly engine?: Exclude<EngineName, 'auto'> | undefined;
 }
 
 /** Where a running task is. Rates are of this attempt. */

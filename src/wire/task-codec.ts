@@ -80,6 +80,7 @@ export function writeTaskSpec(spec: TaskSpec): noisefold.v1.TaskSpec.$Properties
     },
     data: spec.data,
     resumeFrom: spec.resumeFrom ?? null,
+    engine: spec.engine ?? null,
   };
 }
 
@@ -108,7 +109,7 @@ export function readTaskSpec(spec: noisefold.v1.TaskSpec.$Shape | null | undefin
       learningCurve: ridge.learningCurve && { labels: ridge.learningCurve.labels, draws: ridge.learningCurve.draws },
     },
     data: spec.data,
-    ...present({ resumeFrom: spec.resumeFrom }),
+    ...present({ resumeFrom: spec.resumeFrom, engine: spec.engine }),
   };
 }
 

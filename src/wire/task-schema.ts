@@ -1,6 +1,6 @@
 /** What a well-formed task is, with its progress and its result. */
 import { z } from 'zod';
-import { foldKinds, noiseFlavours, type RidgeConfig, type TrialConfig } from '../config/types.ts';
+import { engineNames, foldKinds, noiseFlavours, type RidgeConfig, type TrialConfig } from '../config/types.ts';
 import { trialKinds, type Task } from '../plan/types.ts';
 import type { RidgeScore } from '../ridge/types.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../train/types.ts';
@@ -62,6 +62,7 @@ export const taskSpec: z.ZodType<TaskSpec> = z.object({
   ridge: ridgeConfig,
   data: hash,
   resumeFrom: hash.optional(),
+  engine: z.enum(engineNames).exclude(['auto']).optional(),
 });
 
 export const taskProgress: z.ZodType<TaskProgress> = z.object({

@@ -152,7 +152,12 @@ export function connectPeer({ address, security = { kind: 'none' } }: ConnectOpt
 
 /** Ends when the socket is closed. */
 async function receive(socket: Router | Dealer, onFrames: (frames: readonly Buffer[]) => void): Promise<void> {
-  for await (const frames of socket) onFrames(frames);
+  try {
+    for await (const frames of socket) onFrames(frames);
+  } catch (error) {
+    // zeromq ends the loop of a socket that was closed while it waited, but fails that of one that was closed while it read (ENOTSOCK).
+    throw error;
+  }
 }
 
 const whyNot = (error: unknown): Sent => (error instanceof Error && 'code' in error && error.code === 'EAGAIN' ? 'full' : 'gone');

@@ -66,11 +66,16 @@ export function processLauncher(options: LauncherOptions): Launcher {
         else if (message.type === 'failed') said = { failure: message.failure };
         else if (message.type === 'stopped') said = 'stopped';
       };
-      const child = start({ type: 'run', spec, artifacts, engine, device, threads }, hear, ({ message, signal }) => {
-        if (said !== undefined) reports.onEnd(said);
-        else if (groupSignals.includes(signal)) reports.onEnd('stopped');
-        else reports.onEnd({ failure: { code: 'TASK_CRASHED', message, retryable: true } });
-      });
+      // Engines agree to rounding only, so what a study asks for goes before what the worker was started with.
+      const child = start(
+        { type: 'run', spec, artifacts, engine: spec.engine ?? engine, device, threads },
+        hear,
+        ({ message, signal }) => {
+          if (said !== undefined) reports.onEnd(said);
+          else if (groupSignals.includes(signal)) reports.onEnd('stopped');
+          else reports.onEnd({ failure: { code: 'TASK_CRASHED', message, retryable: true } });
+        },
+      );
       return { interrupt: () => tell(child, { type: 'interrupt' }), kill: () => child.kill('SIGKILL') };
     },
     probe(onEnd) {

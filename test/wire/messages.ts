@@ -96,7 +96,16 @@ const ridge: fc.Arbitrary<RidgeConfig> = fc.record({
 
 export const taskSpec: fc.Arbitrary<TaskSpec> = plain(
   fc.record(
-    { task, kind: fc.constantFrom(...trialKinds), config, seed: fc.maxSafeInteger(), ridge, data: hash, resumeFrom: hash },
+    {
+      task,
+      kind: fc.constantFrom(...trialKinds),
+      config,
+      seed: fc.maxSafeInteger(),
+      ridge,
+      data: hash,
+      resumeFrom: hash,
+      engine: fc.constantFrom('onnx', 'cpu'),
+    },
     { requiredKeys: ['task', 'kind', 'config', 'seed', 'ridge', 'data'] },
   ),
 );

@@ -95,6 +95,26 @@ describe('the ZeroMQ transport', () => {
     await coordinator.close();
   });
 
+  it('closes in the middle of what many peers say', async () => {
+    for (let round = 0; round < 20; round++) {
+      const coordinator = await bindCoordinator(anyPort);
+      let heard = 0;
+      coordinator.listen(
+        () => heard++,
+        () => {},
+      );
+      const peers = Array.from({ length: 20 }, () => connectPeer({ address: coordinator.address }));
+      const talk = setInterval(() => {
+        for (const peer of peers) for (let i = 0; i < 20; i++) peer.send({ type: 'goodbye' });
+      }, 1);
+      await until(() => heard > 500);
+      // A rejection that nobody handles would end this process.
+      await coordinator.close();
+      clearInterval(talk);
+      await Promise.all(peers.map((peer) => peer.close()));
+    }
+  });
+
   it('closes within seconds when nobody is there', async () => {
     const worker = connectPeer({ address: 'tcp://127.0.0.1:9' });
     for (let attempt = 0; attempt < 2_000; attempt++) worker.send({ type: 'returned', study: 's', task: 't', attempt });

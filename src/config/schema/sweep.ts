@@ -104,7 +104,7 @@ const workers = z.strictObject({
     .enum(engineNames)
     .default(defaults.workers.engine)
     .describe(
-      'What runs the training steps. `auto`: onnx, else wasm, else cpu; the tensorflow engines are installed by deploy/tensorflow/install.mjs. A study keeps the engine of its first result.',
+      'What runs the training steps. `auto`: onnx, else wasm, else cpu; the tensorflow engines are installed by deploy/tensorflow/install.mjs. A study keeps the engine of its first result; one that is named is what every worker runs, whatever it was started with.',
     ),
   device: z
     .enum(deviceNames)
