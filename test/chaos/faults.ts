@@ -74,8 +74,8 @@ export async function disturb(scene: Scene): Promise<void> {
     scene.say(`${kind} (${victim}): spared, its task has suffered enough`);
     return;
   }
-  await atMoment(scene, moment, strike);
-  scene.say(`${kind}${kind.includes('coordinator') ? '' : ` (${victim})`} at ${moment}${shown(tasks)}`);
+  const at = (await atMoment(scene, moment, strike)) ? moment : `some time (no write for ${moment})`;
+  scene.say(`${kind}${kind.includes('coordinator') ? '' : ` (${victim})`} at ${at}${shown(tasks)}`);
   await done;
 }
 
@@ -101,7 +101,8 @@ async function heldBy({ cluster, study }: Scene, worker: string): Promise<readon
 const spared = (kind: (typeof kinds)[number], tasks: readonly TaskSummary[]): boolean =>
   tasks.some(({ failures, losses }) => (kind === 'kill a task' && failures > 0) || losses >= 3);
 
-async function atMoment({ cluster, study }: Scene, moment: (typeof moments)[number], then: () => void): Promise<void> {
+/** Whether the moment came; if not, it is done all the same. */
+async function atMoment({ cluster, study }: Scene, moment: (typeof moments)[number], then: () => void): Promise<boolean> {
   const incoming = join(cluster.data, 'artifacts', 'tmp');
   const database = join(cluster.data, 'studies', study);
   const [folder, fits]: readonly [string, (name: string) => boolean] =
@@ -110,7 +111,7 @@ async function atMoment({ cluster, study }: Scene, moment: (typeof moments)[numb
       : [incoming, (name) => name.endsWith('.part') === (moment === 'an upload')];
   if (moment === 'some time' || !existsSync(folder)) {
     then();
-    return;
+    return moment === 'some time';
   }
   let came = false;
   const once = (): void => {
@@ -122,7 +123,9 @@ async function atMoment({ cluster, study }: Scene, moment: (typeof moments)[numb
   // It may not come: nobody uploads, or the study is over.
   await Promise.race([next, sleep(5_000)]);
   close();
+  const inTime = came;
   once();
+  return inTime;
 }
 
 async function act(
