@@ -156,7 +156,7 @@ async function receive(socket: Router | Dealer, onFrames: (frames: readonly Buff
     for await (const frames of socket) onFrames(frames);
   } catch (error) {
     // zeromq ends the loop of a socket that was closed while it waited, but fails that of one that was closed while it read (ENOTSOCK).
-    throw error;
+    if (!socket.closed) throw error;
   }
 }
 

@@ -96,7 +96,7 @@ describe('the ZeroMQ transport', () => {
   });
 
   it('closes in the middle of what many peers say', async () => {
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 8; round++) {
       const coordinator = await bindCoordinator(anyPort);
       let heard = 0;
       coordinator.listen(
