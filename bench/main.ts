@@ -3,7 +3,7 @@
  * npm run bench -- all                runs them one after the other, each in a process of its own
  *
  * Options, of those that have a use for them: --rounds N, --rows N, --trials N, --workers N, --python PYTHON (an interpreter with pandas,
- * scikit-learn and optuna, to have them measured beside ours). README.md holds the figures of one run.
+ * scikit-learn, optuna and ray, to have them measured beside ours). README.md holds the figures of one run.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

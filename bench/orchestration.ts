@@ -163,12 +163,13 @@ function fsyncAlone({ folder, trials }: Setting): Promise<Run> {
   return Promise.resolve({ seconds, events: trials * changes });
 }
 
-/** Optuna's optimize() with trials that report ten times. */
-function optuna(python: string, storage: string, { folder, trials }: Setting): Promise<Run> {
-  const script = fileURLToPath(new URL('orchestration.py', import.meta.url));
-  const path = join(folder, `optuna-${++databases}`);
-  const said = execFileSync(python, [script, storage, path, String(trials), String(reports)], { encoding: 'utf8' });
-  const { seconds } = JSON.parse(said) as { seconds: number };
+/** Optuna's optimize(), or Ray Tune's fit(), with trials that report ten times. */
+function peer(python: string, kind: string, { folder, trials }: Setting): Promise<Run> {
+  const script = fileURLToPath(new URL('peers.py', import.meta.url));
+  const path = join(folder, `${kind}-${++databases}`);
+  const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
+  const said = execFileSync(python, [script, kind, path, String(trials), String(reports)], options);
+  const { seconds } = JSON.parse(said.trimEnd().split('\n').at(-1) ?? '') as { seconds: number };
   return Promise.resolve({ seconds, events: trials * changes });
 }
 
@@ -187,9 +188,10 @@ export async function main({ trials = 100, workers = 4, rounds = 5, python }: Be
     ...(python === undefined
       ? []
       : [
-          ['Optuna, SQLite', few.trials, () => optuna(python, 'sqlite', few)] as const,
-          ['Optuna, journal file', setting.trials, () => optuna(python, 'journal', setting)] as const,
-          ['Optuna, memory: nothing durable', setting.trials, () => optuna(python, 'memory', setting)] as const,
+          ['Optuna, SQLite', few.trials, () => peer(python, 'sqlite', few)] as const,
+          ['Optuna, journal file', setting.trials, () => peer(python, 'journal', setting)] as const,
+          ['Optuna, memory: nothing durable', setting.trials, () => peer(python, 'memory', setting)] as const,
+          ['Ray Tune, files', few.trials, () => peer(python, 'ray', few)] as const,
         ]),
   ];
   try {
@@ -206,11 +208,19 @@ export async function main({ trials = 100, workers = 4, rounds = 5, python }: Be
       }
     const rates = contenders.map(([, trials], i) => trials / median((runs[i] ?? []).map(({ seconds }) => seconds)));
     printTable(
-      ['over', 'trials', 'trials/s', 'events/s', 'ms a trial', 'speed, as a sweep = 1'],
+      ['over', 'trials', 'trials/s', 'reports/s', 'events/s', 'ms a trial', 'speed, as a sweep = 1'],
       contenders.map(([name, trials], i) => {
         const rate = rates[i] ?? NaN;
         const events = median((runs[i] ?? []).map((run) => run.events / run.seconds));
-        return [name, String(trials), figure(rate), figure(events), figure(1e3 / rate), ratio(rate / (rates[0] ?? NaN))];
+        return [
+          name,
+          String(trials),
+          figure(rate),
+          figure(reports * rate),
+          figure(events),
+          figure(1e3 / rate),
+          ratio(rate / (rates[0] ?? NaN)),
+        ];
       }),
     );
   } finally {
