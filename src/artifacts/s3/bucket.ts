@@ -1,0 +1,253 @@
+/**
+ * The requests that the store makes, each tried again within bounds: the SDK does so for what fails before the answer's body (500, 503, SlowDown, timeouts,
+ * broken connections; exponential, full jitter, with a budget over all requests), this file for bodies that break off.
+ *
+ * Only requests that every S3-compatible store has: PutObject, GetObject, HeadObject, CopyObject, DeleteObject, ListObjectsV2, and multipart uploads without
+ * ListParts and UploadPartCopy. The SDK's default checksums are off, since not all stores know its trailers; uploads carry x-amz-checksum-sha256 instead, and what
+ * is read is verified by who reads it, by the blob's name.
+ */
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type * as sdkOf from '@aws-sdk/client-s3';
+import { NoisefoldError } from '../../base/errors.ts';
+import { isMissing, nameOf, statusOf, storeError } from './errors.ts';
+import { s3Url, type S3Location } from './location.ts';
+
+export interface Part {
+  readonly etag: string;
+  /** base64, as the store wants it. */
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+export interface Bucket {
+  /** For messages. */
+  readonly url: string;
+  put(key: string, bytes: Uint8Array): Promise<void>;
+  /** Writes what is not there yet, where the store knows If-None-Match; otherwise it writes. Resolves to whether it did. */
+  putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
+  /** The object's bytes, or those of the range [from, to); undefined where there is no object. A range beyond the end is empty. */
+  get(key: string, range?: { readonly from: number; readonly to: number }): Promise<Uint8Array | undefined>;
+  size(key: string): Promise<number | undefined>;
+  copy(from: string, to: string): Promise<void>;
+  delete(key: string): Promise<void>;
+  /** Keys that begin with it, page by page. */
+  list(prefix: string): AsyncIterable<readonly string[]>;
+  beginParts(key: string): Promise<string>;
+  putPart(key: string, upload: string, index: number, bytes: Uint8Array): Promise<Part>;
+  /** Resolves to whether there was such an upload. */
+  joinParts(key: string, upload: string, parts: readonly Part[]): Promise<boolean>;
+  abortParts(key: string, upload: string): Promise<void>;
+  close(): void;
+}
+
+export interface BucketOptions extends S3Location {
+  /** Requests for one thing, with the first. */
+  readonly tries?: number;
+  readonly connectMs?: number;
+  /** From a request to its answer, and between two pieces of a body. */
+  readonly silenceMs?: number;
+  /** Keys a page; at most 1000. */
+  readonly pageSize?: number;
+}
+
+type Sdk = typeof sdkOf;
+
+/** The SDK is an optional peer, and is loaded when it is needed. Throws ARTIFACTS_UNAVAILABLE when it is not installed. */
+export async function loadSdk(load: () => Promise<Sdk> = () => import('@aws-sdk/client-s3')): Promise<Sdk> {
+  try {
+    return await load();
+  } catch (cause) {
+    throw new NoisefoldError('ARTIFACTS_UNAVAILABLE', 'artifacts on S3 need the package @aws-sdk/client-s3', {
+      hint: 'npm install @aws-sdk/client-s3',
+      cause,
+    });
+  }
+}
+
+const sha256Base64 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64');
+
+/** A body that broke off: the request is made again. */
+const bodyBackoff = { baseMs: 100, capMs: 5_000 };
+
+export async function openBucket(options: BucketOptions): Promise<Bucket> {
+  const {
+    bucket: Bucket,
+    checksums = true,
+    tries = 6,
+    connectMs = 5_000,
+    silenceMs = 60_000,
+    pageSize: MaxKeys = 1000,
+  } = options;
+  const sdk = await loadSdk();
+  const client = createClient(sdk, options, { tries, connectMs, silenceMs });
+  const url = s3Url({ bucket: Bucket, prefix: options.prefix });
+
+  const checked = (bytes: Uint8Array): { ChecksumSHA256?: string } => (checksums ? { ChecksumSHA256: sha256Base64(bytes) } : {});
+
+  /** Errors in the table's words; what `expected` answers is no error. */
+  async function asked<T>(key: string, request: () => Promise<T>, expected: (error: unknown) => T | undefined = () => undefined) {
+    try {
+      return await request();
+    } catch (error) {
+      const answer = expected(error);
+      if (answer !== undefined) return answer;
+      throw storeError(error, `s3://${Bucket}/${key}`, tries);
+    }
+  }
+
+  async function get(key: string, range: { from: number; to: number } | undefined): Promise<Uint8Array | 'missing' | 'beyond'> {
+    for (let attempt = 1; ; attempt++) {
+      const Range = range === undefined ? {} : { Range: `bytes=${range.from}-${range.to - 1}` };
+      const { Body, ContentLength } = await client.send(new sdk.GetObjectCommand({ Bucket, Key: key, ...Range }));
+      try {
+        return await bytesOf(Body as Readable | undefined, ContentLength, silenceMs);
+      } catch (error) {
+        if (attempt >= tries) throw error;
+        await sleep(Math.random() * Math.min(bodyBackoff.capMs, bodyBackoff.baseMs * 2 ** attempt));
+      }
+    }
+  }
+
+  return {
+    url,
+    async put(key, bytes) {
+      await asked(key, () => client.send(new sdk.PutObjectCommand({ Bucket, Key: key, Body: bytes, ...checked(bytes) })));
+    },
+    putIfAbsent: (key, bytes) =>
+      asked(
+        key,
+        async () => {
+          await client.send(new sdk.PutObjectCommand({ Bucket, Key: key, Body: bytes, IfNoneMatch: '*', ...checked(bytes) }));
+          return true;
+        },
+        // 409: another one writes it at this moment.
+        (error) => ([409, 412].includes(statusOf(error) ?? 0) ? false : undefined),
+      ),
+    async get(key, range) {
+      const found = await asked(
+        key,
+        () => get(key, range),
+        (error) => (isMissing(error) ? 'missing' : statusOf(error) === 416 ? 'beyond' : undefined),
+      );
+      return found === 'missing' ? undefined : found === 'beyond' ? new Uint8Array(0) : found;
+    },
+    async size(key) {
+      const found = await asked<number | 'missing'>(
+        key,
+        async () => (await client.send(new sdk.HeadObjectCommand({ Bucket, Key: key }))).ContentLength ?? 0,
+        (error) => (isMissing(error) ? 'missing' : undefined),
+      );
+      return found === 'missing' ? undefined : found;
+    },
+    async copy(from, to) {
+      const CopySource = encodeURIComponent(`${Bucket}/${from}`).replaceAll('%2F', '/');
+      await asked(from, () => client.send(new sdk.CopyObjectCommand({ Bucket, Key: to, CopySource })));
+    },
+    async delete(key) {
+      await asked<unknown>(
+        key,
+        () => client.send(new sdk.DeleteObjectCommand({ Bucket, Key: key })),
+        (error) => (isMissing(error) ? 'gone' : undefined),
+      );
+    },
+    async *list(prefix) {
+      let ContinuationToken: string | undefined;
+      do {
+        const token = ContinuationToken === undefined ? {} : { ContinuationToken };
+        const page = await asked(prefix, () =>
+          client.send(new sdk.ListObjectsV2Command({ Bucket, Prefix: prefix, MaxKeys, ...token })),
+        );
+        yield (page.Contents ?? []).flatMap(({ Key }) => (Key === undefined ? [] : [Key]));
+        ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+      } while (ContinuationToken !== undefined);
+    },
+    async beginParts(key) {
+      const algorithm = checksums ? { ChecksumAlgorithm: 'SHA256' as const } : {};
+      const { UploadId } = await asked(key, () =>
+        client.send(new sdk.CreateMultipartUploadCommand({ Bucket, Key: key, ...algorithm })),
+      );
+      return UploadId ?? '';
+    },
+    async putPart(key, UploadId, index, bytes) {
+      const command = new sdk.UploadPartCommand({
+        ...{ Bucket, Key: key, UploadId, PartNumber: index + 1, Body: bytes },
+        ...checked(bytes),
+      });
+      const { ETag } = await asked(key, () => client.send(command));
+      return { etag: ETag ?? '', sha256: sha256Base64(bytes), bytes: bytes.length };
+    },
+    joinParts: (key, UploadId, parts) =>
+      asked(
+        key,
+        async () => {
+          const Parts = parts.map(({ etag, sha256 }, i) => ({
+            ...{ ETag: etag, PartNumber: i + 1 },
+            ...(checksums ? { ChecksumSHA256: sha256 } : {}),
+          }));
+          await client.send(new sdk.CompleteMultipartUploadCommand({ Bucket, Key: key, UploadId, MultipartUpload: { Parts } }));
+          return true;
+        },
+        (error) => (nameOf(error) === 'NoSuchUpload' ? false : undefined),
+      ),
+    async abortParts(key, UploadId) {
+      await asked<unknown>(
+        key,
+        () => client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })),
+        (error) => (nameOf(error) === 'NoSuchUpload' || isMissing(error) ? 'gone' : undefined),
+      );
+    },
+    close: () => client.destroy(),
+  };
+}
+
+interface Limits {
+  readonly tries: number;
+  readonly connectMs: number;
+  readonly silenceMs: number;
+}
+
+function createClient(sdk: Sdk, location: S3Location, { tries, connectMs, silenceMs }: Limits): sdkOf.S3Client {
+  const endpoint = location.endpoint ?? environmentEndpoint();
+  const region = location.region ?? (endpoint === undefined ? undefined : (process.env['AWS_REGION'] ?? 'us-east-1'));
+  return new sdk.S3Client({
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    forcePathStyle: location.forcePathStyle ?? endpoint !== undefined,
+    maxAttempts: tries,
+    retryMode: 'standard',
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      connectionTimeout: connectMs,
+      requestTimeout: silenceMs,
+      throwOnRequestTimeout: true,
+      httpAgent: { keepAlive: true, maxSockets: 50 },
+      httpsAgent: { keepAlive: true, maxSockets: 50 },
+    },
+  });
+}
+
+/** Set but empty counts as not set. */
+export const environmentEndpoint = (): string | undefined =>
+  process.env['AWS_ENDPOINT_URL_S3'] || process.env['AWS_ENDPOINT_URL'] || undefined;
+
+/** Throws when the body breaks off, stalls, or is shorter than it was said to be. */
+async function bytesOf(body: Readable | undefined, total: number | undefined, silenceMs: number): Promise<Uint8Array> {
+  if (body === undefined) return new Uint8Array(0);
+  const chunks: Uint8Array[] = [];
+  const timer = setTimeout(() => body.destroy(new Error(`nothing came for ${silenceMs} ms`)), silenceMs);
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk as Uint8Array);
+      timer.refresh();
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  const bytes = Buffer.concat(chunks);
+  if (total !== undefined && bytes.length !== total) throw new Error(`${bytes.length} of ${total} bytes came`);
+  // A view of its own: small buffers share one pool.
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
