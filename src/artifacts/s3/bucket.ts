@@ -6,11 +6,10 @@
  * ListParts and UploadPartCopy. The SDK's default checksums are off, since not all stores know its trailers; uploads carry x-amz-checksum-sha256 instead, and what
  * is read is verified by who reads it, by the blob's name.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type * as sdkOf from '@aws-sdk/client-s3';
-import { NoisefoldError } from '../../base/errors.ts';
+import { createClient, loadSdk } from './client.ts';
 import { isMissing, nameOf, statusOf, storeError } from './errors.ts';
 import { s3Url, type S3Location } from './location.ts';
 
@@ -35,9 +34,11 @@ export interface Bucket {
   /** Keys that begin with it, page by page. */
   list(prefix: string): AsyncIterable<readonly string[]>;
   beginParts(key: string): Promise<string>;
-  putPart(key: string, upload: string, index: number, bytes: Uint8Array): Promise<Part>;
+  /** Undefined when there is no such upload any more. */
+  putPart(key: string, upload: string, index: number, bytes: Uint8Array): Promise<Part | undefined>;
   /** Resolves to whether there was such an upload. */
   joinParts(key: string, upload: string, parts: readonly Part[]): Promise<boolean>;
+  /** Tries to; what is left of an upload is for the bucket's lifecycle rule. Never throws. */
   abortParts(key: string, upload: string): Promise<void>;
   close(): void;
 }
@@ -52,19 +53,7 @@ export interface BucketOptions extends S3Location {
   readonly pageSize?: number;
 }
 
-type Sdk = typeof sdkOf;
-
-/** The SDK is an optional peer, and is loaded when it is needed. Throws ARTIFACTS_UNAVAILABLE when it is not installed. */
-export async function loadSdk(load: () => Promise<Sdk> = () => import('@aws-sdk/client-s3')): Promise<Sdk> {
-  try {
-    return await load();
-  } catch (cause) {
-    throw new NoisefoldError('ARTIFACTS_UNAVAILABLE', 'artifacts on S3 need the package @aws-sdk/client-s3', {
-      hint: 'npm install @aws-sdk/client-s3',
-      cause,
-    });
-  }
-}
+const isForgotten = (error: unknown): boolean => nameOf(error) === 'NoSuchUpload';
 
 const sha256Base64 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64');
 
@@ -87,7 +76,11 @@ export async function openBucket(options: BucketOptions): Promise<Bucket> {
   const checked = (bytes: Uint8Array): { ChecksumSHA256?: string } => (checksums ? { ChecksumSHA256: sha256Base64(bytes) } : {});
 
   /** Errors in the table's words; what `expected` answers is no error. */
-  async function asked<T>(key: string, request: () => Promise<T>, expected: (error: unknown) => T | undefined = () => undefined) {
+  async function asked<T, E = never>(
+    key: string,
+    request: () => Promise<T>,
+    expected: (error: unknown) => E | undefined = () => undefined,
+  ): Promise<T | E> {
     try {
       return await request();
     } catch (error) {
@@ -97,7 +90,7 @@ export async function openBucket(options: BucketOptions): Promise<Bucket> {
     }
   }
 
-  async function get(key: string, range: { from: number; to: number } | undefined): Promise<Uint8Array | 'missing' | 'beyond'> {
+  async function get(key: string, range: { from: number; to: number } | undefined): Promise<Uint8Array> {
     for (let attempt = 1; ; attempt++) {
       const Range = range === undefined ? {} : { Range: `bytes=${range.from}-${range.to - 1}` };
       const { Body, ContentLength } = await client.send(new sdk.GetObjectCommand({ Bucket, Key: key, ...Range }));
@@ -105,7 +98,7 @@ export async function openBucket(options: BucketOptions): Promise<Bucket> {
         return await bytesOf(Body as Readable | undefined, ContentLength, silenceMs);
       } catch (error) {
         if (attempt >= tries) throw error;
-        await sleep(Math.random() * Math.min(bodyBackoff.capMs, bodyBackoff.baseMs * 2 ** attempt));
+        await sleep(randomInt(Math.min(bodyBackoff.capMs, bodyBackoff.baseMs * 2 ** attempt)));
       }
     }
   }
@@ -129,15 +122,15 @@ export async function openBucket(options: BucketOptions): Promise<Bucket> {
       const found = await asked(
         key,
         () => get(key, range),
-        (error) => (isMissing(error) ? 'missing' : statusOf(error) === 416 ? 'beyond' : undefined),
+        (error) => (isMissing(error) ? ('missing' as const) : statusOf(error) === 416 ? ('beyond' as const) : undefined),
       );
       return found === 'missing' ? undefined : found === 'beyond' ? new Uint8Array(0) : found;
     },
     async size(key) {
-      const found = await asked<number | 'missing'>(
+      const found = await asked(
         key,
         async () => (await client.send(new sdk.HeadObjectCommand({ Bucket, Key: key }))).ContentLength ?? 0,
-        (error) => (isMissing(error) ? 'missing' : undefined),
+        (error) => (isMissing(error) ? ('missing' as const) : undefined),
       );
       return found === 'missing' ? undefined : found;
     },
@@ -146,10 +139,10 @@ export async function openBucket(options: BucketOptions): Promise<Bucket> {
       await asked(from, () => client.send(new sdk.CopyObjectCommand({ Bucket, Key: to, CopySource })));
     },
     async delete(key) {
-      await asked<unknown>(
+      await asked(
         key,
         () => client.send(new sdk.DeleteObjectCommand({ Bucket, Key: key })),
-        (error) => (isMissing(error) ? 'gone' : undefined),
+        (error) => (isMissing(error) ? ('gone' as const) : undefined),
       );
     },
     async *list(prefix) {
@@ -175,8 +168,13 @@ export async function openBucket(options: BucketOptions): Promise<Bucket> {
         ...{ Bucket, Key: key, UploadId, PartNumber: index + 1, Body: bytes },
         ...checked(bytes),
       });
-      const { ETag } = await asked(key, () => client.send(command));
-      return { etag: ETag ?? '', sha256: sha256Base64(bytes), bytes: bytes.length };
+      const answer = await asked(
+        key,
+        () => client.send(command),
+        (error) => (isForgotten(error) ? ('forgotten' as const) : undefined),
+      );
+      if (answer === 'forgotten') return undefined;
+      return { etag: answer.ETag ?? '', sha256: sha256Base64(bytes), bytes: bytes.length };
     },
     joinParts: (key, UploadId, parts) =>
       asked(
@@ -189,49 +187,14 @@ export async function openBucket(options: BucketOptions): Promise<Bucket> {
           await client.send(new sdk.CompleteMultipartUploadCommand({ Bucket, Key: key, UploadId, MultipartUpload: { Parts } }));
           return true;
         },
-        (error) => (nameOf(error) === 'NoSuchUpload' ? false : undefined),
+        (error) => (isForgotten(error) ? false : undefined),
       ),
     async abortParts(key, UploadId) {
-      await asked<unknown>(
-        key,
-        () => client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })),
-        (error) => (nameOf(error) === 'NoSuchUpload' || isMissing(error) ? 'gone' : undefined),
-      );
+      await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })).catch(() => {});
     },
     close: () => client.destroy(),
   };
 }
-
-interface Limits {
-  readonly tries: number;
-  readonly connectMs: number;
-  readonly silenceMs: number;
-}
-
-function createClient(sdk: Sdk, location: S3Location, { tries, connectMs, silenceMs }: Limits): sdkOf.S3Client {
-  const endpoint = location.endpoint ?? environmentEndpoint();
-  const region = location.region ?? (endpoint === undefined ? undefined : (process.env['AWS_REGION'] ?? 'us-east-1'));
-  return new sdk.S3Client({
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(region === undefined ? {} : { region }),
-    forcePathStyle: location.forcePathStyle ?? endpoint !== undefined,
-    maxAttempts: tries,
-    retryMode: 'standard',
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: {
-      connectionTimeout: connectMs,
-      requestTimeout: silenceMs,
-      throwOnRequestTimeout: true,
-      httpAgent: { keepAlive: true, maxSockets: 50 },
-      httpsAgent: { keepAlive: true, maxSockets: 50 },
-    },
-  });
-}
-
-/** Set but empty counts as not set. */
-export const environmentEndpoint = (): string | undefined =>
-  process.env['AWS_ENDPOINT_URL_S3'] || process.env['AWS_ENDPOINT_URL'] || undefined;
 
 /** Throws when the body breaks off, stalls, or is shorter than it was said to be. */
 async function bytesOf(body: Readable | undefined, total: number | undefined, silenceMs: number): Promise<Uint8Array> {

@@ -45,6 +45,11 @@ function bucketArtifacts(bucket: Bucket, options: S3Options): S3Artifacts {
   const missing = (hash: string): NoisefoldError =>
     new NoisefoldError('ARTIFACT_NOT_FOUND', `there is no artifact ${hash}`, { where: bucket.url });
 
+  const forgotten = (key: string): NoisefoldError =>
+    new NoisefoldError('ARTIFACTS_UNAVAILABLE', 'the store forgot the parts of a blob while they came', {
+      where: `${bucket.url}: ${key}`,
+    });
+
   async function putAside(hash: string): Promise<void> {
     await bucket.copy(placeOf(hash), `${base}quarantine/${hash}`);
     await bucket.delete(placeOf(hash));
@@ -59,12 +64,15 @@ function bucketArtifacts(bucket: Bucket, options: S3Options): S3Artifacts {
     const parts: Part[] = [];
     let next = 0;
     const lane = async (): Promise<void> => {
-      for (let i = next++; i < count; i = next++)
-        parts[i] = await bucket.putPart(key, upload, i, bytes.subarray(i * size, (i + 1) * size));
+      for (let i = next++; i < count; i = next++) {
+        const part = await bucket.putPart(key, upload, i, bytes.subarray(i * size, (i + 1) * size));
+        if (part === undefined) throw forgotten(key);
+        parts[i] = part;
+      }
     };
     try {
       await Promise.all(Array.from({ length: abreast }, lane));
-      if (!(await bucket.joinParts(key, upload, parts)) && (await bucket.size(key)) !== bytes.length) throw missing(key);
+      if (!(await bucket.joinParts(key, upload, parts)) && (await bucket.size(key)) !== bytes.length) throw forgotten(key);
     } catch (error) {
       await bucket.abortParts(key, upload).catch(() => {});
       throw error;

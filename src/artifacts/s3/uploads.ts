@@ -74,6 +74,7 @@ export function createUploads({ bucket, keyOf, recordOf, partBytes, putAside }: 
     async function putPart(bytes: Uint8Array, isLast: boolean): Promise<void> {
       upload ??= await bucket.beginParts(key);
       const part = await bucket.putPart(key, upload, parts.length, bytes);
+      if (part === undefined) return refuse('the store has forgotten what it had of the blob');
       // The last part is joined at once.
       if (!isLast) {
         const now: Record = { upload, total, parts: [...parts, part] };
@@ -97,9 +98,9 @@ export function createUploads({ bucket, keyOf, recordOf, partBytes, putAside }: 
       if (wasStored) await bucket.delete(recordOf(hash));
     }
 
-    async function refuse(): Promise<never> {
+    async function refuse(why = 'the bytes do not match the hash in the blob’s name'): Promise<never> {
       await forget();
-      throw new NoisefoldError('ARTIFACT_CORRUPT', 'the bytes do not match the hash in the blob’s name', {
+      throw new NoisefoldError('ARTIFACT_CORRUPT', why, {
         where: `${bucket.url}: ${key}`,
         hint: 'Send the blob again.',
       });
