@@ -2,10 +2,12 @@
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after } from 'node:test';
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { createCollector } from '../../src/artifacts/collector.ts';
 import { s3Artifacts, type S3Artifacts } from '../../src/artifacts/s3/store.ts';
 import type { ArtifactStore } from '../../src/artifacts/store.ts';
-import { artifactsContract } from './artifacts.ts';
+import { artifactsContract, bytesOf } from './artifacts.ts';
 import { startS3, testBucket, useTestCredentials } from './s3-server.ts';
 
 useTestCredentials();
@@ -42,3 +44,27 @@ const damage = (artifacts: ArtifactStore, hash: string, how: 'flip' | 'truncate'
 
 artifactsContract('S3', opening(8 * 2 ** 20), damage);
 artifactsContract('S3 (in parts)', opening(100), damage);
+
+describe('garbage in a bucket', () => {
+  it('is deleted when nothing has referred to it for long enough, whoever put it there', async () => {
+    let now = 0;
+    const behind = await opening(100)();
+    const { artifacts, collect, discard } = createCollector({ artifacts: behind, clock: { now: () => now }, graceMs: 1_000 });
+    const [kept = '', old = '', young = '', released = ''] = await Promise.all(
+      ['kept', 'old', 'young', 'released'].map((text) => (text === 'young' ? behind : artifacts).put(bytesOf(text))),
+    );
+    await behind.delete(young);
+    const isReferred = (hash: string): boolean => hash === kept;
+    assert.equal(await discard(released, isReferred), true);
+    assert.equal(await collect(isReferred), 0, 'seen for the first time');
+    now = 900;
+    await behind.put(bytesOf('young'));
+    assert.equal(await collect(isReferred), 0);
+    now = 1_000;
+    assert.equal(await collect(isReferred), 1);
+    assert.deepEqual(await behind.list(), [kept, young].sort());
+    now = 1_900;
+    assert.equal(await collect(isReferred), 1);
+    assert.deepEqual([await behind.list(), await behind.has(old)], [[kept], false]);
+  });
+});

@@ -28,7 +28,8 @@ export function s3Location(text: string): S3Location {
       where: text,
       hint: 'For example s3://bucket/prefix, or s3://bucket/prefix?endpoint=http://minio:9000',
     });
-  if (url?.protocol !== 's3:' || !bucketPattern.test(url.hostname)) throw wrong('no s3://bucket/prefix');
+  if (url?.protocol !== 's3:' || !bucketPattern.test(url.hostname) || /%(?![0-9a-f]{2})/i.test(url.pathname))
+    throw wrong('no s3://bucket/prefix');
   const given = new Map(url.searchParams);
   const take = (name: string): string | undefined => {
     const value = given.get(name);
