@@ -31,7 +31,7 @@ const option = (container: Json, name: string): string | undefined =>
     ?.slice(name.length + 3);
 
 /** What yargs says of a command line; undefined where it is right. */
-function commandProblem(args: readonly string[]): string | undefined {
+export function commandProblem(args: readonly string[]): string | undefined {
   let problem: string | undefined;
   const cli = yargs([...args])
     .exitProcess(false)
@@ -55,7 +55,7 @@ const options: Rule = eachPod(({ containers }) =>
 
 /** The variables that the sources read, and those that manifests and kubelet only pass on. */
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
-const ownVariables = new Set(
+export const ownVariables = new Set(
   sources.flatMap((name) => [...read(`src/${name}`).matchAll(/process\.env\['(NOISEFOLD_\w+)'\]/g)].map((match) => match[1])),
 );
 const foreignVariables = ['NVIDIA_DRIVER_CAPABILITIES', 'CUDA_CACHE_PATH'];
@@ -145,7 +145,7 @@ const exits: Rule = (manifests) =>
   });
 
 /** A worker leaves within 15 s (10 s for its task, and what follows); a supervisor kills the rest after leaveMs. */
-const longestLeaveMs = Math.max(leaveWithinMs + 5_000, leaveMs);
+export const longestLeaveMs = Math.max(leaveWithinMs + 5_000, leaveMs);
 const grace: Rule = eachPod((pod) => {
   const seconds = Number(get(pod.spec, 'terminationGracePeriodSeconds'));
   return isWorker(pod) && !(seconds * 1000 > longestLeaveMs)
