@@ -5,7 +5,7 @@ import type { productRules } from './product-rules.ts';
 import type { wiringRules } from './wiring-rules.ts';
 
 export type RuleName = 'schema' | keyof typeof podRules | keyof typeof wiringRules | keyof typeof productRules;
-export type Rendering = 'local' | 'gpu' | 'spot' | 'pool' | 'dra' | 'vulkan';
+export type Rendering = 'local' | 'gpu' | 'spot' | 'pool' | 'dra' | 'vulkan' | 's3';
 type Change = (manifests: readonly Manifest[]) => readonly Manifest[];
 
 const job = 'Job/worker';

@@ -21,6 +21,7 @@ const folders: Readonly<Record<Rendering, string>> = {
   pool: 'test/deploy/kustomize/pool',
   dra: 'test/deploy/kustomize/dra',
   vulkan: 'test/deploy/kustomize/vulkan',
+  s3: 'test/deploy/kustomize/s3',
 };
 const renderings = Object.keys(folders) as Rendering[];
 const root = fileURLToPath(new URL('../../', import.meta.url));

@@ -79,7 +79,9 @@ const ports: Rule = (manifests) => {
     const own = portsOf(selected(pods, get(policy, 'spec.podSelector.matchLabels') ?? {}));
     const into = listAt(policy, 'spec.ingress').flatMap((rule) => listAt(rule, 'ports').map((port) => [own, port] as const));
     const out = listAt(policy, 'spec.egress').flatMap((rule) => {
-      const targets = listAt(rule, 'to').filter((peer) => get(peer, 'namespaceSelector') === undefined);
+      const targets = listAt(rule, 'to').filter(
+        (peer) => get(peer, 'namespaceSelector') === undefined && get(peer, 'ipBlock') === undefined,
+      );
       const theirs = targets.flatMap((peer) => portsOf(selected(pods, get(peer, 'podSelector.matchLabels'))));
       return targets.length === 0 ? [] : listAt(rule, 'ports').map((port) => [theirs, port] as const);
     });
