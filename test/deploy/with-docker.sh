@@ -21,7 +21,7 @@ if [ "${NOISEFOLD_UNSHARED:-}" != yes ]; then
     (cd "$folder/build" && npm ci --ignore-scripts --cache "$folder/build/npm-cache" && rm -r node_modules)
     cp "$root/package-lock.json" "$folder/build/filled-for"
   fi
-  NOISEFOLD_UNSHARED=yes exec unshare --mount --pid --net --fork --mount-proc "$0" "$@"
+  NOISEFOLD_UNSHARED=yes exec unshare --mount --pid --net --fork --kill-child --mount-proc "$0" "$@"
 fi
 
 folder=$(realpath "$1")
