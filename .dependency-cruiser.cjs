@@ -57,7 +57,7 @@ module.exports = {
       comment: 'only cli/ (and the task process, worker/task-process.ts) picks sqlite, zmq or an engine',
       from: { path: '^src/', pathNot: ['^src/cli/', '^src/worker/task-process\\.ts$', '^src/(store|wire|artifacts|engine)/'] },
       to: {
-        path: ['^src/store/sqlite', '^src/wire/zmq', '^src/artifacts/files', '^src/engine/(registry|onnx/|tensorflow/|eager/)'],
+        path: ['^src/store/sqlite', '^src/wire/zmq', '^src/artifacts/(files|s3/)', '^src/engine/(registry|onnx/|tensorflow/|eager/)'],
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -39,6 +39,11 @@ export const errorCodes = {
   // artifacts, store, wire
   ARTIFACT_NOT_FOUND: { exit: 1, means: 'An artifact named by hash is not in the store.' },
   ARTIFACT_CORRUPT: { exit: 1, means: 'The bytes of an artifact do not match its hash.' },
+  ARTIFACTS_UNAVAILABLE: {
+    exit: 1,
+    means:
+      'The object store of the artifacts does not answer, or refuses the bucket or the credentials, or its client is not installed.',
+  },
   OUTPUT_NOT_WRITABLE: { exit: 2, means: 'The folder or file for results cannot be made or written.' },
   DISK_FULL: { exit: 1, means: 'The disk is full; nothing finished is lost.' },
   STUDY_NOT_FOUND: { exit: 2, means: 'The coordinator has no study of that name.' },

@@ -24,8 +24,10 @@ import { processLauncher } from '../worker/task-launcher.ts';
 import { startWorker, type Worker } from '../worker/worker.ts';
 import { createBlobClient } from '../wire/blobs/client.ts';
 import { connectPeer } from '../wire/zmq.ts';
+import { byteSize } from './byte-size.ts';
 import { atLeastOne, realClock } from './context.ts';
 import { superviseDevices } from './device-workers.ts';
+import { directChannel } from './direct-channel.ts';
 import { hostAndPort } from './http-address.ts';
 import { peerSecurity } from './keys.ts';
 import { fileLog, stderrLog } from './log.ts';
@@ -45,6 +47,7 @@ interface WorkerArguments {
   threads: number;
   cache: string;
   cacheSize: number;
+  s3Endpoint: string | undefined;
   idleExit: number | undefined;
   log: string | undefined;
   http: string | undefined;
@@ -96,6 +99,10 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         coerce: byteSize,
         describe: 'How much the cache may hold; what was used longest ago goes first',
       })
+      .option('s3-endpoint', {
+        type: 'string',
+        describe: 'Where this machine reaches the coordinator’s artifacts on S3, if elsewhere than the coordinator does',
+      })
       .option('idle-exit', { type: 'number', describe: 'Leave after so many seconds without a task (default: stay)' })
       .option('log', { type: 'string', describe: 'Append log lines (JSON) to this file instead of standard error' })
       .option('http', { type: 'string', describe: 'host:port of /healthz and /readyz (default: none)' })
@@ -130,6 +137,7 @@ async function runDevices(args: WorkerArguments, list: string): Promise<void> {
       ...given,
       '--cache-size',
       String(args.cacheSize),
+      ...(args.s3Endpoint === undefined ? [] : ['--s3-endpoint', args.s3Endpoint]),
       ...(args.insecure ? ['--insecure'] : []),
       ...(args.idleExit === undefined ? [] : ['--idle-exit', String(args.idleExit)]),
     ],
@@ -169,12 +177,14 @@ async function runWorker(args: WorkerArguments): Promise<void> {
     blobsOf: async ({ artifacts, coordinator }) => {
       joined = true;
       if (await seesFolder(artifacts, coordinator)) return sharedBlobs(artifacts);
-      log.log('info', 'the coordinator’s artifacts are out of sight: they come over the wire', { cache: args.cache });
+      const direct = await directChannel({ artifacts, coordinator, endpoint: args.s3Endpoint, wire: blobs, log });
+      const how = direct === undefined ? 'over the wire' : 'from the object store';
+      log.log('info', `the coordinator’s artifacts are out of sight: they come ${how}`, { cache: args.cache });
       return cachedBlobs({
         folder: args.cache,
         limit: args.cacheSize,
         openStore: fileArtifacts,
-        channel: blobs,
+        channel: direct ?? blobs,
         clock: realClock,
         log,
       });
@@ -269,24 +279,4 @@ async function endingWith78(running: Promise<void>): Promise<void> {
     process.stderr.write(`${thrown.format()}\n`);
     process.exit(78);
   }
-}
-
-/** For yargs' coerce: `10GiB`, `500MiB`, `2GB`, or bytes. What is thrown here becomes a USAGE error. */
-export function byteSize(text: string): number {
-  const units: Readonly<Record<string, number>> = {
-    '': 1,
-    kib: 2 ** 10,
-    mib: 2 ** 20,
-    gib: 2 ** 30,
-    tib: 2 ** 40,
-    kb: 1e3,
-    mb: 1e6,
-    gb: 1e9,
-    tb: 1e12,
-  };
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
-  const bytes = Number(number) * (units[unit.toLowerCase()] ?? NaN);
-  if (number === '' || !Number.isFinite(bytes))
-    throw new Error(`--cache-size must be a size such as 10GiB, not ${JSON.stringify(text)}`);
-  return Math.floor(bytes);
 }

@@ -303,7 +303,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   const timed = [
     timers.every(options.heartbeatMs, passTime),
     timers.every(probeMs, probe),
-    ...(options.garbage === undefined ? [] : [timers.every(options.garbage.everyMs, () => void collectGarbage())]),
+    ...(options.garbage === undefined ? [] : [timers.every(options.garbage.everyMs, () => void collectInTime())]),
   ];
 
   async function collectGarbage(): Promise<number> {
@@ -311,6 +311,12 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     metrics?.collected(count);
     return count;
   }
+
+  /** What a store that does not answer keeps for now goes the next time. */
+  const collectInTime = (): Promise<unknown> =>
+    collectGarbage().catch((thrown: unknown) => {
+      log.log('warn', 'blobs that nothing refers to could not be deleted', { error: asNoisefoldError(thrown).message });
+    });
 
   metrics?.watch(() =>
     levelsOf(state, studies.broken.size, {

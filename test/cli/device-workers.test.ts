@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test';
 import { silentLog } from '../../src/base/ports.ts';
 import { nextWait, superviseDevices, worstCode } from '../../src/cli/device-workers.ts';
 import { startWorkerProcesses } from '../../src/cli/worker-processes.ts';
-import { byteSize } from '../../src/cli/worker.ts';
+import { byteSize } from '../../src/cli/byte-size.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'noisefold-devices-'));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { createCollector } from '../../src/artifacts/collector.ts';
 import { fileArtifacts } from '../../src/artifacts/files.ts';
+import { nearArtifacts } from '../../src/artifacts/near.ts';
 import { memoryArtifacts, type MemoryArtifacts } from '../../src/artifacts/memory.ts';
 import type { ArtifactStore } from '../../src/artifacts/store.ts';
 import { artifactsContract } from './artifacts.ts';
@@ -20,6 +21,20 @@ artifactsContract(
     return artifacts;
   },
   (artifacts, hash, how) => behind.get(artifacts)?.damage(hash, how),
+);
+
+const bothBehind = new WeakMap<ArtifactStore, readonly MemoryArtifacts[]>();
+artifactsContract(
+  'near',
+  () => {
+    const [near, far] = [memoryArtifacts(), memoryArtifacts()];
+    const artifacts = nearArtifacts({ near, far, limit: 150_000 });
+    bothBehind.set(artifacts, [near, far]);
+    return artifacts;
+  },
+  (artifacts, hash, how) => {
+    for (const store of bothBehind.get(artifacts) ?? []) store.damage(hash, how);
+  },
 );
 
 const folder = mkdtempSync(join(tmpdir(), 'noisefold-artifacts-'));

@@ -15,14 +15,14 @@ export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(te
 
 export function artifactsContract(
   name: string,
-  open: () => ArtifactStore,
+  open: () => ArtifactStore | Promise<ArtifactStore>,
   damage: (artifacts: ArtifactStore, hash: string, how: 'flip' | 'truncate') => void,
 ): void {
   describe(`${name} artifacts`, () => {
     it('give back the bytes, under their SHA-256', async () => {
       await fc.assert(
         fc.asyncProperty(fc.uint8Array({ maxLength: 5_000 }), async (bytes) => {
-          const artifacts = open();
+          const artifacts = await open();
           const hash = await artifacts.put(bytes);
           assert.equal(hash, sha256(bytes));
           assert.deepEqual(new Uint8Array(await artifacts.get(hash)), bytes);
@@ -32,13 +32,13 @@ export function artifactsContract(
     });
 
     it('hold a part of a larger buffer as that part', async () => {
-      const artifacts = open();
+      const artifacts = await open();
       const hash = await artifacts.put(bytesOf('abcdef').subarray(2, 4));
       assert.equal(new TextDecoder().decode(await artifacts.get(hash)), 'cd');
     });
 
     it('have what was put, once, until it is deleted', async () => {
-      const artifacts = open();
+      const artifacts = await open();
       const hashes = [];
       for (const text of ['one', 'two', 'two', '']) hashes.push(await artifacts.put(bytesOf(text)));
       assert.deepEqual(await artifacts.list(), [...new Set(hashes)].sort());
@@ -51,7 +51,7 @@ export function artifactsContract(
     });
 
     it('know nothing of what was never put, nor of names that are no hashes', async () => {
-      const artifacts = open();
+      const artifacts = await open();
       await artifacts.put(bytesOf('a neighbour'));
       for (const hash of [sha256('never'), '', '..', '../'.repeat(21) + 'x', sha256('never').toUpperCase()]) {
         assert.equal(await artifacts.has(hash), false);
@@ -62,7 +62,7 @@ export function artifactsContract(
     });
 
     it('tell the size of what is there, and nothing of what is not', async () => {
-      const artifacts = open();
+      const artifacts = await open();
       const hash = await artifacts.put(bytesOf('five!'));
       assert.equal(await artifacts.size(hash), 5);
       assert.equal(await artifacts.size(sha256('never')), undefined);
@@ -72,7 +72,7 @@ export function artifactsContract(
     });
 
     it('give any range of a blob, and what there is of one that leads beyond its end', async () => {
-      const store = open();
+      const store = await open();
       const hash = await store.put(Uint8Array.of(1, 2, 3, 4, 5));
       assert.deepEqual([...(await store.read(hash, 1, 3))], [2, 3, 4]);
       assert.deepEqual([...(await store.read(hash, 3, 100))], [4, 5]);
@@ -83,7 +83,7 @@ export function artifactsContract(
     it('take a blob in parts of any sizes, with restarts between them', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(fc.tuple(fc.uint8Array({ maxLength: 300 }), fc.boolean()), { maxLength: 6 }), async (parts) => {
-          const artifacts = open();
+          const artifacts = await open();
           const bytes = Buffer.concat(parts.map(([part]) => part));
           const hash = sha256(bytes);
           let upload = await artifacts.upload(hash, bytes.length);
@@ -105,7 +105,7 @@ export function artifactsContract(
     });
 
     it('refuse parts that are not the blob, or not all of it, and begin anew', async () => {
-      const artifacts = open();
+      const artifacts = await open();
       const hash = sha256('right');
       for (const wrong of ['wrong', 'righ']) {
         const upload = await artifacts.upload(hash, 5);
@@ -126,7 +126,7 @@ export function artifactsContract(
 
     it('find out what was changed or cut, put it aside, and heal when it is put again', async () => {
       for (const how of ['flip', 'truncate'] as const) {
-        const artifacts = open();
+        const artifacts = await open();
         const hash = await artifacts.put(bytesOf('good bytes'));
         damage(artifacts, hash, how);
         await assert.rejects(artifacts.get(hash), rejectsWith('ARTIFACT_CORRUPT'));
@@ -141,7 +141,7 @@ export function artifactsContract(
     });
 
     it('take the same blob from many at once', async () => {
-      const artifacts = open();
+      const artifacts = await open();
       const bytes = new Uint8Array(200_000).fill(7);
       const hashes = await Promise.all(Array.from({ length: 20 }, () => artifacts.put(bytes)));
       assert.deepEqual(new Set(hashes), new Set([sha256(bytes)]));
@@ -150,7 +150,7 @@ export function artifactsContract(
     });
 
     it('do not change with the buffers that went in or came out', async () => {
-      const artifacts = open();
+      const artifacts = await open();
       const bytes = bytesOf('before');
       const hash = await artifacts.put(bytes);
       bytes.fill(0);

@@ -2,7 +2,6 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { fileArtifacts } from '../../artifacts/files.ts';
 import type { Log } from '../../base/ports.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
 import { serveHttp, type HttpServer } from '../../coordinator/http.ts';
@@ -14,8 +13,15 @@ import { createBlobServer } from '../../wire/blobs/server.ts';
 import { addKey, coordinatorSecurity, hasKeys, initKeys } from '../../wire/keys.ts';
 import { isLoopback, type CoordinatorSecurity } from '../../wire/security.ts';
 import { bindCoordinator } from '../../wire/zmq.ts';
+<<<<<<< HEAD
 import { atLeastOne, realClock, terminalLog, type CommonArguments } from '../context.ts';
 import { folderStores, identityIn, realTimers } from '../coordinator-parts.ts';
+=======
+import { openArtifacts } from '../artifacts.ts';
+import { byteSize } from '../byte-size.ts';
+import { realClock, terminalLog, type CommonArguments } from '../context.ts';
+import { folderStores, realTimers } from '../coordinator-parts.ts';
+>>>>>>> orchestration
 import { fileLog } from '../log.ts';
 import { hostAndPort } from '../http-address.ts';
 import { outputRefusal } from '../output-folder.ts';
@@ -29,7 +35,13 @@ interface CoordinatorArguments extends CommonArguments {
   keys: string | undefined;
   insecure: boolean;
   http: string | undefined;
+<<<<<<< HEAD
   lease: number;
+=======
+  artifacts: string | undefined;
+  s3Endpoint: string | undefined;
+  cacheSize: number;
+>>>>>>> orchestration
 }
 
 /** Workers are heard this often, and more often where leases are short. */
@@ -44,6 +56,20 @@ export const coordinatorCommand: CommandModule<CommonArguments, CoordinatorArgum
   builder: (yargs) =>
     yargs
       .option('data', { type: 'string', demandOption: true, describe: 'The folder for studies, artifacts, keys and the log' })
+      .option('artifacts', {
+        type: 'string',
+        describe: 's3://bucket/prefix for artifacts (default: the folder artifacts in --data)',
+      })
+      .option('s3-endpoint', {
+        type: 'string',
+        describe: 'http(s)://host:port of an S3-compatible store (default: AWS_ENDPOINT_URL, or Amazon’s)',
+      })
+      .option('cache-size', {
+        type: 'string',
+        default: '10GiB',
+        coerce: byteSize,
+        describe: 'How much of what is on S3 may be in --data, too',
+      })
       .option('listen', {
         type: 'string',
         default: defaultAddress,
@@ -66,7 +92,11 @@ export const coordinatorCommand: CommandModule<CommonArguments, CoordinatorArgum
       .example(
         '$0 coordinator --data /srv/noisefold --listen tcp://0.0.0.0:7777',
         'For others too: makes keys at the first start, and says where they are',
-      ),
+      )
+      .example(
+        '$0 coordinator --data /srv/noisefold --artifacts s3://bucket/noisefold',
+        'Data and checkpoints in a bucket',
+      ) as never,
   handler: (args) => serve(args),
 };
 
@@ -85,15 +115,17 @@ async function serve(args: CoordinatorArguments): Promise<void> {
   let server: HttpServer | undefined;
   try {
     const security = securityOf(args, folder, say);
+    const store = await openArtifacts({
+      ...{ folder, url: args.artifacts, endpoint: args.s3Endpoint, cacheBytes: args.cacheSize },
+    });
     const transport = await bindCoordinator({ address: args.listen, security, log });
-    const artifactsAt = join(folder, 'artifacts');
     const metrics = createMetrics(() => performance.now());
     const coordinator = startCoordinator({
       transport,
       stores: folderStores(join(folder, 'studies')),
-      artifacts: fileArtifacts(artifactsAt),
-      artifactsAt,
-      identity: identityIn(artifactsAt),
+      artifacts: store.artifacts,
+      artifactsAt: store.at,
+      identity: store.identity,
       blobs: createBlobServer,
       policy: { ...defaultPolicy, leaseMs, whenDone: 'wait' },
       heartbeatMs: Math.min(heartbeatMs, leaseMs / heartbeatsPerLease),
@@ -127,6 +159,7 @@ async function serve(args: CoordinatorArguments): Promise<void> {
     await server?.close();
     await coordinator.close();
     await transport.close();
+    store.close();
   } finally {
     await log.close();
     lock.close();
