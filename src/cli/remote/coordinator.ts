@@ -13,15 +13,10 @@ import { createBlobServer } from '../../wire/blobs/server.ts';
 import { addKey, coordinatorSecurity, hasKeys, initKeys } from '../../wire/keys.ts';
 import { isLoopback, type CoordinatorSecurity } from '../../wire/security.ts';
 import { bindCoordinator } from '../../wire/zmq.ts';
-<<<<<<< HEAD
-import { atLeastOne, realClock, terminalLog, type CommonArguments } from '../context.ts';
-import { folderStores, identityIn, realTimers } from '../coordinator-parts.ts';
-=======
 import { openArtifacts } from '../artifacts.ts';
 import { byteSize } from '../byte-size.ts';
-import { realClock, terminalLog, type CommonArguments } from '../context.ts';
+import { atLeastOne, realClock, terminalLog, type CommonArguments } from '../context.ts';
 import { folderStores, realTimers } from '../coordinator-parts.ts';
->>>>>>> orchestration
 import { fileLog } from '../log.ts';
 import { hostAndPort } from '../http-address.ts';
 import { outputRefusal } from '../output-folder.ts';
@@ -35,13 +30,10 @@ interface CoordinatorArguments extends CommonArguments {
   keys: string | undefined;
   insecure: boolean;
   http: string | undefined;
-<<<<<<< HEAD
   lease: number;
-=======
   artifacts: string | undefined;
   s3Endpoint: string | undefined;
   cacheSize: number;
->>>>>>> orchestration
 }
 
 /** Workers are heard this often, and more often where leases are short. */
