@@ -27,6 +27,7 @@ const benches: Readonly<Record<string, Bench>> = {
     load: () => import('./orchestration.ts'),
   },
   recovery: { what: 'milliseconds of a coordinator’s restart, by the number of tasks', load: () => import('./recovery.ts') },
+  efficiency: { what: 'what a second worker is worth, on two cores', load: () => import('./efficiency.ts') },
   scale: {
     what: 'a coordinator with 100 and with 1,000 workers: events/s, latency, core time, memory',
     load: () => import('./scale.ts'),

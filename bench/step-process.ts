@@ -1,11 +1,15 @@
 /**
- * An engine in a process of its own, since TensorFlow reads threads and flags once a process. Arguments: engine, threads, index of the network.
- * Does a step for each message, and answers when it is done.
+ * An engine in a process of its own, since TensorFlow reads threads and flags once a process. Arguments: engine ("as-it-comes" is tfjs wasm),
+ * threads, index of the network. Each line of its input asks for something and is answered by a line of JSON; torch_step.py does the same.
+ *
+ *   open 384    a session for batches of 384 rows, and a first step, which compiles where steps do
+ *   turn 400    steps for at least 400 ms, after one that does not count
  */
+import { createInterface } from 'node:readline';
 import type { Engine } from '../src/engine/engine.ts';
 import { loadEngine } from '../src/engine/registry.ts';
 import { initialState } from '../src/model/parameters.ts';
-import { batchSize, learningRate, networks, randomBatch } from './networks.ts';
+import { eagerStep, learningRate, networks, prepareEager, randomBatch } from './networks.ts';
 
 export interface Opened {
   readonly version: string;
@@ -13,17 +17,72 @@ export interface Opened {
   readonly openMs: number;
 }
 
-if (process.send !== undefined) {
-  const say = (message: Opened | 'done'): void => void process.send?.(message);
-  const [name, threads, index] = process.argv.slice(2);
-  const network = networks[Number(index)]![1];
-  const engine = await loadEngine(name as Engine['name'], { threads: Number(threads) });
-  const batch = randomBatch(network);
-  const start = initialState(network, 1);
-  const opened = performance.now();
-  const session = await engine.training(network, batchSize, start);
-  await session.step(batch, learningRate);
-  say({ version: engine.capabilities.version, openMs: performance.now() - opened });
-  process.on('message', () => void session.step(batch, learningRate).then(() => say('done')));
-  process.on('disconnect', () => process.exit(0));
+export interface Turn {
+  /** Of a step: wall clock, and the core time of the whole process. */
+  readonly ms: number;
+  readonly coreMs: number;
+  /** Core milliseconds of the turn. */
+  readonly turnCoreMs: number;
 }
+
+interface Step {
+  readonly version: string;
+  step(): Promise<unknown>;
+  release(): Promise<void>;
+}
+
+const [name = '', threads, index] = process.argv.slice(2);
+const network = networks[Number(index)]![1];
+const coreMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
+};
+
+async function openStep(rows: number): Promise<Step> {
+  const batch = randomBatch(network, rows);
+  if (name === 'as-it-comes') {
+    prepareEager();
+    const { run } = eagerStep('wasm', network, batch);
+    return { version: '', step: run, release: () => Promise.resolve() };
+  }
+  const engine = await loadEngine(name as Engine['name'], { threads: Number(threads) });
+  const session = await engine.training(network, rows, initialState(network, 1));
+  const step = (): Promise<number> => session.step(batch, learningRate);
+  return { version: engine.capabilities.version, step, release: () => session.release() };
+}
+
+let current: Step | undefined;
+let lastMs = Infinity;
+
+async function timedStep(step: Step): Promise<void> {
+  const started = performance.now();
+  await step.step();
+  lastMs = performance.now() - started;
+}
+
+async function turn(step: Step, atLeastMs: number): Promise<Turn> {
+  const coreBefore = coreMs();
+  // Caches are others' and threads asleep after the others' turns. What takes a second does not notice.
+  if (lastMs < 1000) await timedStep(step);
+  const [started, core] = [performance.now(), coreMs()];
+  let steps = 0;
+  do {
+    await timedStep(step);
+    steps++;
+  } while (performance.now() - started < atLeastMs);
+  return { ms: (performance.now() - started) / steps, coreMs: (coreMs() - core) / steps, turnCoreMs: coreMs() - coreBefore };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [verb, number] = line.split(' ');
+  let answer: Opened | Turn;
+  if (verb === 'open') {
+    await current?.release();
+    const started = performance.now();
+    current = await openStep(Number(number));
+    await timedStep(current);
+    answer = { version: current.version, openMs: performance.now() - started };
+  } else answer = await turn(current!, Number(number));
+  console.log(JSON.stringify(answer));
+}
+process.exit(0);

@@ -1,121 +1,164 @@
 /**
- * Milliseconds a training step of 384 rows: each engine that is installed with one and two threads, and as a yardstick the same step in tfjs
- * as it comes, operation by operation, on its wasm backend. Every engine is a process of its own.
+ * Milliseconds a training step: each engine that is installed, with one and two threads, and as a yardstick the same step in tfjs as it comes,
+ * operation by operation, on its wasm backend. The reference network with batches of 384, 128 and 1,024 rows, and with --python, an
+ * interpreter that has PyTorch, beside PyTorch; the others with 384. Every engine is a process of its own, and they take turns.
  *
- * With --python, an interpreter that has PyTorch, the reference network also in PyTorch, right after.
+ * Turns in which others used the machine are left out, if enough are left.
  *
- * npm run bench -- step [--rounds 15] [--network reference] [--python PYTHON]
+ * npm run bench -- step [--rounds 9] [--network reference] [--python PYTHON]
  */
-import { fork, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Engine } from '../src/engine/engine.ts';
 import { parameterCount } from '../src/model/parameters.ts';
-import { type BenchOptions, type Contender, figure, printHeading, printTable, ratio, takeTurns } from './measure.ts';
-import { batchSize, eagerStep, networks, prepareEager, randomBatch } from './networks.ts';
-import type { Opened } from './step-process.ts';
+import { type BenchOptions, figure, median, printHeading, printTable, ratio } from './measure.ts';
+import { networks } from './networks.ts';
+import { printQuiet } from './quiet.ts';
+import { type Command, type MeasuredTurn, startProcess, type StepProcess } from './step-contender.ts';
 
-interface Running extends Contender, Opened {
-  end(): void;
-}
+const batches = [384, 128, 1024] as const;
+const turnMs = 300;
+/** One that has used up so much sits out, but not before three turns. */
+const budgetMs = 8_000;
+const compileLimitMs = 60_000;
+/** Cores that others may use in a turn that counts: ticks of 10 ms are coarse beside a turn. */
+const disturbed = 0.15;
 
 interface Entry {
-  readonly engine: Engine['name'];
-  readonly threads: readonly number[];
-  readonly note?: string;
-  readonly environment?: Readonly<Record<string, string>>;
-}
-
-const xla = { TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' };
-const entries: readonly Entry[] = [
-  { engine: 'onnx', threads: [1, 2] },
-  { engine: 'tensorflow', threads: [1, 2] },
-  { engine: 'tensorflow', threads: [1, 2], note: ', XLA', environment: xla },
-  { engine: 'tensorflow-eager', threads: [1, 2] },
-  { engine: 'wasm', threads: [1] },
-];
-const script = fileURLToPath(new URL('step-process.ts', import.meta.url));
-
-/** The engine, ready to run; undefined where it is not installed. */
-async function start({ engine, note = '', environment }: Entry, threads: number, index: number): Promise<Running | undefined> {
-  const child = fork(script, [engine, String(threads), String(index)], {
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  });
-  const first: unknown = await Promise.race([once(child, 'message').then(([message]) => message as Opened), once(child, 'exit')]);
-  if (Array.isArray(first)) return undefined;
-  return {
-    ...(first as Opened),
-    name: `${engine}${note}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-    async run() {
-      child.send('step');
-      await once(child, 'message');
-    },
-    end: () => child.disconnect(),
-  };
-}
-
-interface PytorchRow {
-  readonly engine: string;
+  readonly name: string;
   readonly threads: number;
-  readonly ms: number;
-  readonly version: string;
+  readonly command: Command;
+  /** Only with batches of 384: it is slow. */
+  readonly slow?: boolean;
 }
 
-/** The same step in PyTorch, as torch_step.py measures it. */
-function inPytorch(python: string, rounds: number): PytorchRow[] {
-  const torch = fileURLToPath(new URL('torch_step.py', import.meta.url));
-  const args = [torch, '--threads', '1,2', '--batches', String(batchSize), '--rounds', String(rounds)];
-  const { stdout } = spawnSync(python, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-  return stdout.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as PytorchRow] : []));
+interface Result {
+  readonly entry: Entry;
+  readonly batch: number;
+  readonly openMs: number;
+  readonly turns: MeasuredTurn[];
 }
 
-export async function main({ rounds = 15, network: only = '', python }: BenchOptions = {}): Promise<void> {
-  prepareEager();
-  printHeading(`A training step of ${batchSize} rows: forward, gradients, Adam.`, [
-    'onnxruntime-node',
-    '@tensorflow/tfjs',
-    '@tensorflow/tfjs-backend-wasm',
+const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const bothThreads = [1, 2] as const;
+
+function entriesOf(index: number, python: string | undefined): Entry[] {
+  const own = (engine: Engine['name'] | 'as-it-comes', threads: number): Command => ({
+    program: process.execPath,
+    args: [...process.execArgv, script('step-process.ts'), engine, String(threads), String(index)],
+  });
+  const xla = { TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' };
+  const entries: Entry[] = bothThreads.flatMap((threads) => [
+    { name: 'onnx', threads, command: own('onnx', threads) },
+    { name: 'tensorflow', threads, command: own('tensorflow', threads) },
+    { name: 'tensorflow, XLA', threads, command: { ...own('tensorflow', threads), environment: xla } },
+    { name: 'tensorflow-eager', threads, command: own('tensorflow-eager', threads) },
   ]);
-  const rows: string[][] = [];
-  const versions = new Set<string>();
-  const absent = new Set<string>();
+  entries.push(
+    { name: 'wasm', threads: 1, command: own('wasm', 1), slow: true },
+    { name: 'tfjs wasm, as it comes', threads: 1, command: own('as-it-comes', 1), slow: true },
+  );
+  if (python === undefined) return entries;
+  const torch = { eager: 'PyTorch eager', compile: 'PyTorch torch.compile', bf16: 'PyTorch bf16 autocast' };
+  for (const [engine, name] of Object.entries(torch))
+    for (const threads of bothThreads) {
+      const args = [script('torch_step.py'), '--serve', '--engines', engine, '--threads', String(threads)];
+      entries.push({ name, threads, command: { program: python, args } });
+    }
+  return entries;
+}
+
+const progress = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** Every entry at every batch size. @param tell what is left out, and versions */
+async function measureAll(entries: readonly Entry[], sizes: readonly number[], rounds: number, tell: (line: string) => void) {
+  const processes = new Map<Entry, StepProcess>(entries.map((entry) => [entry, startProcess(entry.command)]));
+  const results: Result[] = [];
+  try {
+    for (const batch of sizes) {
+      const running: Result[] = [];
+      for (const [entry, its] of processes) {
+        if (entry.slow && batch !== 384) continue;
+        const opened = await its.open(batch, compileLimitMs);
+        progress(`batches of ${batch}: ${entry.name}, ${threadsOf(entry)}`);
+        if (typeof opened === 'string') {
+          tell(`left out: ${entry.name}, ${threadsOf(entry)}, batches of ${batch}: ${opened}`);
+          processes.delete(entry);
+          continue;
+        }
+        if (opened.version !== '') tell(opened.version);
+        running.push({ entry, batch, openMs: opened.openMs, turns: [] });
+      }
+      for (let round = 0; round < rounds; round++) {
+        progress(`batches of ${batch}: round ${round + 1} of ${rounds}`);
+        for (const { entry, turns } of running) {
+          const spent = turns.reduce((total, { ms }) => total + Math.max(ms, turnMs), 0);
+          const its = processes.get(entry);
+          if (its && (turns.length < 3 || spent < budgetMs)) turns.push(await its.turn(turnMs));
+        }
+      }
+      results.push(...running);
+    }
+  } finally {
+    for (const its of processes.values()) await its.end();
+  }
+  return results;
+}
+
+const threadsOf = ({ threads }: Entry): string => `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+
+/** The medians of the turns that nobody disturbed, or of all where they are fewer than three. */
+function medians(turns: readonly MeasuredTurn[]): { ms: number; coreMs: number; quiet: number } {
+  const quiet = turns.filter(({ others = 0 }) => others < disturbed);
+  const used = quiet.length >= 3 ? quiet : turns;
+  return { ms: median(used.map(({ ms }) => ms)), coreMs: median(used.map(({ coreMs }) => coreMs)), quiet: quiet.length };
+}
+
+export async function main({ rounds = 9, network: only = '', python }: BenchOptions = {}): Promise<void> {
+  printHeading('A training step: forward, gradients, Adam.', ['onnxruntime-node', '@tensorflow/tfjs']);
+  await printQuiet('before');
+  const started = performance.now();
   for (const [index, [name, network]] of networks.entries()) {
     if (!name.includes(only)) continue;
-    const running: Running[] = [];
-    for (const entry of entries)
-      for (const threads of entry.threads) {
-        const started = await start(entry, threads, index);
-        if (started) running.push(started);
-        else absent.add(entry.engine);
-      }
-    const yardstick = eagerStep('wasm', network, randomBatch(network));
-    const contenders = [...running, yardstick];
-    const times = await takeTurns(contenders, rounds);
-    const slowest = times.at(-1) ?? NaN;
-    for (const [i, contender] of contenders.entries()) {
-      const ms = times[i] ?? NaN;
-      rows.push([
-        ...(i === 0 ? [name, parameterCount(network).toLocaleString('en')] : ['', '']),
-        contender === yardstick ? 'tfjs wasm, as it comes' : contender.name,
+    const reference = name.startsWith('reference');
+    const said = new Set<string>();
+    const entries = entriesOf(index, reference ? python : undefined);
+    const results = await measureAll(entries, reference ? batches : [384], rounds, (line) => said.add(line));
+    const speedOf = ({ batch, turns }: Result): number => (batch / medians(turns).ms) * 1e3;
+    const rows = results.map((result) => {
+      const { entry, batch, openMs, turns } = result;
+      const onnx = results.find((one) => one.entry.name === 'onnx' && one.entry.threads === entry.threads && one.batch === batch);
+      const { ms, coreMs, quiet } = medians(turns);
+      return [
+        String(batch),
+        entry.name,
+        String(entry.threads),
         figure(ms),
-        figure((batchSize / ms) * 1e3),
-        ratio(slowest / ms),
-        figure(running[i]?.openMs ?? NaN),
-      ]);
-    }
-    if (python !== undefined && name.startsWith('reference'))
-      for (const { engine, threads, ms, version } of inPytorch(python, rounds)) {
-        versions.add(`PyTorch ${version}`);
-        const label = `PyTorch ${engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-        rows.push(['', '', label, figure(ms), figure((batchSize / ms) * 1e3), ratio(slowest / ms), '-']);
-      }
-    for (const each of running) {
-      versions.add(each.version);
-      each.end();
-    }
+        figure(speedOf(result)),
+        onnx ? ratio(speedOf(result) / speedOf(onnx)) : '-',
+        figure(coreMs),
+        figure((batch / coreMs) * 1e3),
+        `${quiet} of ${turns.length}`,
+        figure(openMs),
+      ];
+    });
+    console.log(`\n${name}, ${parameterCount(network).toLocaleString('en')} parameters`);
+    for (const line of said) console.log(line);
+    printTable(
+      [
+        'batch',
+        'engine',
+        'threads',
+        'ms a step',
+        'rows/s',
+        'speed, onnx = 1',
+        'core ms a step',
+        'rows a core second',
+        'quiet turns',
+        'ms to compile, and a step',
+      ],
+      rows,
+    );
   }
-  console.log([...versions].join('\n'));
-  for (const engine of absent) console.log(`left out: ${engine}, which is not installed`);
-  printTable(['network', 'parameters', 'engine', 'ms a step', 'rows/s', 'speed of wasm', 'ms to compile, and a step'], rows);
+  console.log(`${figure((performance.now() - started) / 1e3)} s in all`);
+  await printQuiet('after');
 }

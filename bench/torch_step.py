@@ -1,6 +1,6 @@
 """Milliseconds of a training step of the reference network in PyTorch, a JSON line each: {"engine", "threads", "batch", "ms", "version"}.
 
-    python bench/torch_step.py [--threads 1,2] [--batches 128,384,1024] [--engines eager,compile,bf16] [--rounds 15] [--warmup 3]
+    python bench/torch_step.py [--threads 1,2] [--batches 128,384,1024] [--engines eager,compile,bf16] [--rounds 15] [--warmup 3] [--serve]
 
 eager: float32, torch.optim.Adam. compile: forward, loss and gradients by torch.compile, fused Adam; needs a C++ compiler. bf16: eager under
 autocast to bfloat16. ms is the median of the rounds; the first steps, which compile and warm up, are left out. Each engine and number of
@@ -24,7 +24,11 @@ NETWORK = {
 }
 
 
-def measure(engine, threads, batch, rounds, warmup):
+NAMES = {"eager": "PyTorch eager", "compile": "PyTorch torch.compile, fused Adam", "bf16": "PyTorch eager, bf16 autocast"}
+
+
+def prepare(engine, threads, batch):
+    """A function that does one step."""
     import torch
     from golden import build, loss_of
 
@@ -51,6 +55,11 @@ def measure(engine, threads, batch, rounds, warmup):
         adam.step()
         return loss.item()
 
+    return step
+
+
+def measure(engine, threads, batch, rounds, warmup):
+    step = prepare(engine, threads, batch)
     for _ in range(warmup):
         step()
     times = []
@@ -58,9 +67,40 @@ def measure(engine, threads, batch, rounds, warmup):
         start = time.perf_counter()
         step()
         times.append((time.perf_counter() - start) * 1e3)
-    name = {"eager": "PyTorch eager", "compile": "PyTorch torch.compile, fused Adam", "bf16": "PyTorch eager, bf16 autocast"}[engine]
-    line = {"engine": name, "threads": threads, "batch": batch, "ms": round(statistics.median(times), 3)}
-    print(json.dumps({**line, "version": torch.__version__}), flush=True)
+    line = {"engine": NAMES[engine], "threads": threads, "batch": batch, "ms": round(statistics.median(times), 3)}
+    print(json.dumps({**line, "version": version()}), flush=True)
+
+
+def version():
+    import torch
+
+    return f"PyTorch {torch.__version__}"
+
+
+def serve(engine, threads):
+    """Takes turns with other engines: bench/step-process.ts says what is asked and answered."""
+    step = batch = None
+    last = float("inf")
+    for line in sys.stdin:
+        verb, number = line.split()
+        start, core = time.perf_counter(), time.process_time()
+        if verb == "open":
+            batch = int(number)
+            step = prepare(engine, threads, batch)
+            step()
+            answer = {"openMs": (time.perf_counter() - start) * 1e3, "version": version()}
+        else:
+            if last < 1:
+                step()
+            start, warm = time.perf_counter(), time.process_time()
+            steps = 0
+            while steps == 0 or (time.perf_counter() - start) * 1e3 < float(number):
+                step()
+                steps += 1
+            last = (time.perf_counter() - start) / steps
+            answer = {"ms": last * 1e3, "coreMs": (time.process_time() - warm) * 1e3 / steps}
+            answer["turnCoreMs"] = (time.process_time() - core) * 1e3
+        print(json.dumps({"engine": NAMES[engine], "threads": threads, "batch": batch, **answer}), flush=True)
 
 
 def main():
@@ -71,8 +111,12 @@ def main():
     parser.add_argument("--engines", type=lambda text: text.split(","), default=["eager", "compile", "bf16"])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--serve", action="store_true", help="do steps as lines of the input ask for them; one engine, one number of threads")
     args = parser.parse_args()
     runs = [(engine, threads) for engine in args.engines for threads in args.threads]
+    if args.serve:
+        serve(*runs[0])
+        return
     if len(runs) == 1:
         for batch in args.batches:
             measure(args.engines[0], args.threads[0], batch, args.rounds, args.warmup)

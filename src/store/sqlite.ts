@@ -48,17 +48,26 @@ export function openStore(path: string, { readonly = false }: OpenStoreOptions =
   }
   const rows = <Row>(sql: string, ...values: Value[]): Row[] => attempt(path, () => statement(sql).all(...values) as Row[]);
 
-  /** Writes an object's members into the columns of the same names. */
+  const inserts = new Map<string, Statement>();
+  /** Writes an object's members into the columns of the same names: always the same ones of a table, so that the statement is put together once. */
   function insert(table: string, columns: object): void {
-    const names = Object.keys(columns);
-    const places = names.map(() => '?').join(', ');
-    statement(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places})`).run(...(Object.values(columns) as Value[]));
+    let into = inserts.get(table);
+    if (into === undefined) {
+      const names = Object.keys(columns);
+      into = database.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`);
+      inserts.set(table, into);
+    }
+    into.run(...(Object.values(columns) as Value[]));
   }
 
+  let update: Statement | undefined;
   function updateTask(id: string, columns: TaskStateColumns): void {
-    const places = Object.keys(columns).map((name) => `${name} = ?`);
-    const values = Object.values(columns) as Value[];
-    const { changes } = statement(`UPDATE tasks SET ${places.join(', ')} WHERE id = ?`).run(...values, id);
+    const places = (): string =>
+      Object.keys(columns)
+        .map((name) => `${name} = ?`)
+        .join(', ');
+    update ??= database.prepare(`UPDATE tasks SET ${places()} WHERE id = ?`);
+    const { changes } = update.run(...(Object.values(columns) as Value[]), id);
     if (changes !== 1) throw new NoisefoldError('STORE_FAILED', `there is no task ${id}`, { where: path });
   }
 

@@ -25,7 +25,7 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'noisefold-e2e-'));
   after(() => {
     for (const child of started) child.kill('SIGKILL');
-    if (process.env['KEEP'] === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   });
   return folder;
 }
