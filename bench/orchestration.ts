@@ -6,7 +6,7 @@
  *
  * npm run bench -- orchestration [--trials 100] [--workers 4] [--rounds 5] [--python PYTHON]
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -167,7 +167,7 @@ function fsyncAlone({ folder, trials }: Setting): Promise<Run> {
 function peer(python: string, kind: string, { folder, trials }: Setting): Promise<Run> {
   const script = fileURLToPath(new URL('peers.py', import.meta.url));
   const path = join(folder, `${kind}-${++databases}`);
-  const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
+  const options: ExecFileSyncOptionsWithStringEncoding = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
   const said = execFileSync(python, [script, kind, path, String(trials), String(reports)], options);
   const { seconds } = JSON.parse(said.trimEnd().split('\n').at(-1) ?? '') as { seconds: number };
   return Promise.resolve({ seconds, events: trials * changes });

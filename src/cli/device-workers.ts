@@ -43,7 +43,7 @@ export async function superviseDevices({ devices, host, args, log, watch, script
     log,
     ...(script === undefined ? {} : { script }),
   });
-  watch?.(processes.running);
+  watch?.(() => processes.running());
   let asked = 0;
   const stop = (signal: NodeJS.Signals): void => {
     processes.retire();
