@@ -162,7 +162,8 @@ describe('an upload to S3', () => {
   });
 
   it('outlives the server', async () => {
-    const artifacts = await open();
+    // A server that starts on a busy machine takes its time.
+    const artifacts = await open({ tries: 12 });
     const upload = await artifacts.upload(hash, bytes.length);
     await upload.append(bytes.subarray(0, 1_500));
     const restarted = server.restart();
