@@ -46,6 +46,7 @@ export const errorCodes = {
   },
   OUTPUT_NOT_WRITABLE: { exit: 2, means: 'The folder or file for results cannot be made or written.' },
   DISK_FULL: { exit: 1, means: 'The disk is full; nothing finished is lost.' },
+  STUDY_CANCELLED: { exit: 2, means: 'The study was cancelled, which is for good.' },
   STUDY_NOT_FOUND: { exit: 2, means: 'The coordinator has no study of that name.' },
   STORE_NEWER: { exit: 2, means: 'The study database was written by a newer noisefold.' },
   STORE_LOCKED: { exit: 2, means: 'Another process is running this study.' },

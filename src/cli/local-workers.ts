@@ -1,6 +1,7 @@
 /** The workers of a sweep: processes of this machine that are started again when they die: nobody should have to sit beside a sweep. */
 import type { Log } from '../base/ports.ts';
 import type { DeviceName, EngineName } from '../config/types.ts';
+import { exitCodes } from '../worker/session.ts';
 import { startWorkerProcesses } from './worker-processes.ts';
 
 export interface LocalWorkersOptions {
@@ -52,10 +53,12 @@ export function startLocalWorkers(options: LocalWorkersOptions): LocalWorkers {
         '--log',
         logFile,
       ];
-      return { name, args: ['--name', name, ...shared] };
+      // The key of a coordinator elsewhere is none for the one of this sweep.
+      return { name, args: ['--name', name, ...shared], env: { NOISEFOLD_KEY: '' } };
     }),
     again(name, ended) {
-      if (ended.restarts < restarts) return restartMs;
+      // One that was set up wrongly ends the same way again.
+      if (ended.restarts < restarts && ended.code !== exitCodes.refused) return restartMs;
       exhausted.add(name);
       if (exhausted.size === options.count) options.onExhausted();
       return undefined;

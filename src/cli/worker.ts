@@ -69,7 +69,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
       })
       .option('key', {
         type: 'string',
-        default: process.env['NOISEFOLD_KEY'],
+        default: process.env['NOISEFOLD_KEY'] || undefined,
         defaultDescription: 'NOISEFOLD_KEY',
         describe: 'The key file by which the coordinator knows this worker (see noisefold keys)',
       })

@@ -1,5 +1,6 @@
 /** What a client asks, as an event for the scheduler and a reply for afterwards. */
 import type { ArtifactStore } from '../artifacts/store.ts';
+import { NoisefoldError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
 import { newTaskState } from '../scheduler/task-table.ts';
 import type { Event, State } from '../scheduler/types.ts';
@@ -37,6 +38,7 @@ export function createRequests({ studies, answers, artifacts, clock }: RequestsO
   function submit(request: Extract<ClientRequest, { type: 'submit' }>, state: State): Taken {
     const content = checked.get(request) ?? checkedSubmission(request);
     checked.set(request, content);
+    requireAlive(state, content.config.study);
     const { study, existed } = admit(studies, request, content, clock.now());
     const known = state.studies.get(study)?.tasks;
     const added = (studies.open.get(study)?.plan.tasks ?? []).filter(({ id }) => known?.get(id) === undefined);
@@ -56,6 +58,7 @@ export function createRequests({ studies, answers, artifacts, clock }: RequestsO
         case 'retry': {
           const { type, study } = request;
           answers.find(study);
+          if (type !== 'cancel') requireAlive(state, study);
           const reply = (): ClientAnswer => ({ type: 'accepted', study, existed: true });
           return { event: { type, study, nowMs: clock.now() }, reply };
         }
@@ -82,4 +85,11 @@ export function createRequests({ studies, answers, artifacts, clock }: RequestsO
     isReading: ({ type }) => type !== 'submit' && type !== 'pause' && type !== 'resume' && type !== 'cancel' && type !== 'retry',
     blobsOf: (request) => (request.type === 'submit' ? [...new Set([...request.data, request.table])] : []),
   };
+}
+
+function requireAlive(state: State, study: string): void {
+  if (state.studies.get(study)?.status !== 'cancelled') return;
+  throw new NoisefoldError('STUDY_CANCELLED', `the study ${study} was cancelled`, {
+    hint: 'What is done stays, to be fetched. Give a new one another name (study: in the configuration).',
+  });
 }

@@ -138,6 +138,14 @@ describe('clients', () => {
     await bench.ask(submission('third'));
     await bench.ask({ type: 'cancel', study: 'third' });
     assert.equal(await bench.coordinator.ended('third'), 'cancelled');
+    for (const request of [
+      { type: 'resume', study: 'third' } as const,
+      { type: 'retry', study: 'third' } as const,
+      submission('third'),
+    ]) {
+      const answer = await bench.ask(request);
+      assert.equal(answer.type === 'error' && answer.code, 'STUDY_CANCELLED', `${request.type} must not pass for done`);
+    }
     assert.ok(
       bench.stores
         .get('third')

@@ -7,7 +7,18 @@ import { before, describe, it } from 'node:test';
 import { readNpy } from '../../src/dataset/npy.ts';
 import { readTable } from '../../src/dataset/read.ts';
 import type { RidgeScore } from '../../src/ridge/types.ts';
-import { leases, run, type Run, smallSweep, studyAt, temporaryFolder, testRows, trainRows, writeDiamonds } from './harness.ts';
+import {
+  leases,
+  run,
+  type Run,
+  smallSweep,
+  studyAt,
+  temporaryFolder,
+  testRows,
+  trainRows,
+  writeDiamonds,
+  startIn,
+} from './harness.ts';
 
 const folder = temporaryFolder();
 const study = studyAt(folder, 'runs', 'small');
@@ -107,7 +118,10 @@ describe('a sweep', () => {
   });
 
   it('gives the same bytes for the same seed with another number of workers and threads', async () => {
-    await run(0, folder, 'sweep', 'small.yaml', '--workers', '1', '--threads', '2', '--output', 'other');
+    // A key for a coordinator elsewhere is nothing to the workers of a sweep.
+    const elsewhere = { env: { NOISEFOLD_KEY: '/nonexistent/worker.json' } };
+    const other = startIn(elsewhere, folder, 'sweep', 'small.yaml', '--workers', '1', '--threads', '2', '--output', 'other');
+    assert.equal(await other.ended, 0, other.stderr());
     const machine = /study\.db|log\.jsonl|timings\.csv|report\.md|artifacts/;
     assert.deepEqual(hashes(join(folder, 'other'), machine), hashes(join(folder, 'runs'), machine));
   });

@@ -107,7 +107,7 @@ describe('the ZeroMQ transport', () => {
       const talk = setInterval(() => {
         for (const peer of peers) for (let i = 0; i < 20; i++) peer.send({ type: 'goodbye' });
       }, 1);
-      await until(() => heard > 500);
+      await until(() => heard > 500, 'many messages');
       // A rejection that nobody handles would end this process.
       await coordinator.close();
       clearInterval(talk);

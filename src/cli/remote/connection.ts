@@ -27,7 +27,7 @@ export function withConnection<T extends CommonArguments>(yargs: Argv<T>): Argv<
     })
     .option('key', {
       type: 'string',
-      default: process.env['NOISEFOLD_KEY'],
+      default: process.env['NOISEFOLD_KEY'] || undefined,
       defaultDescription: 'NOISEFOLD_KEY',
       describe: 'The key file by which the coordinator knows you (see noisefold keys)',
     })

@@ -65,16 +65,18 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
       const tasks = new Map(store.tasks().map((task) => [task.task.id, task]));
       const ranking = rankingOf(plan, tasks, prepared.data.task);
       const timings = timingsOf(tasks, store.transitions());
+      await writeRanking(paths, ranking, config.protocol, timings);
       const wanted = args.all ? undefined : wantedTrials(ranking);
       for (const task of tasks.values())
         if (task.result?.checkpoint !== undefined && (wanted?.has(task.task.trial) ?? true))
-          await bring(task.result.checkpoint).catch(unlessReleased(wanted));
+          await bring(task.result.checkpoint).catch(unlessReleased(wanted, task.task.trial));
       await writeTrials(paths, plan.trials, tasks, prepared, config.seed, row.dataHash, artifacts);
-      await writeRanking(paths, ranking, config.protocol, timings);
       note(`${shown(paths.folder)}: ${ranking.length} of ${plan.trials.length} trials are scored, baselines included`);
       if (args.json) printJson({ folder: paths.folder, status: summary.status, ranking });
       if (row.status !== 'finished' || !ranking.some(({ kind }) => kind === 'trained')) {
-        note(`the study is ${row.status}: fetch it again for the best model and the report, when it is finished`);
+        note(
+          `the study is ${row.status}: fetch it again for the best model and the report, when it is finished (what is there is of an earlier fetch)`,
+        );
         return;
       }
       if (!args.json) await finishAndShow({ config, prepared, plan, artifacts, paths, tasks, ranking, timings, note });
@@ -93,9 +95,13 @@ function wantedTrials(ranking: readonly RankedTrial[]): ReadonlySet<string> {
 }
 
 /** With --all, what the study's policy has let go is left out; what is wanted must be there. */
-const unlessReleased = (wanted: ReadonlySet<string> | undefined) => (thrown: unknown) => {
-  if (wanted === undefined && thrown instanceof NoisefoldError && thrown.code === 'ARTIFACT_NOT_FOUND') return;
-  throw thrown;
+const unlessReleased = (wanted: ReadonlySet<string> | undefined, trial: string) => (thrown: unknown) => {
+  if (!(thrown instanceof NoisefoldError) || thrown.code !== 'ARTIFACT_NOT_FOUND') throw thrown;
+  if (wanted === undefined) return;
+  throw new NoisefoldError('ARTIFACT_NOT_FOUND', `the coordinator has lost the checkpoint of ${trial}; the ranking is here`, {
+    hint: 'Train it again: submit the sweep under another name, or run noisefold train with its parameters (trials/<id>/config.json).',
+    cause: thrown,
+  });
 };
 
 /** Fetches a blob, unless it is here. */

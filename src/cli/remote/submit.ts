@@ -38,9 +38,12 @@ async function submit(args: SubmitArguments): Promise<void> {
     const request = { type: 'submit', config: canonicalJson(config), plan: canonicalJson(plan), version, ...hashes } as const;
     const { study, existed } = await client.ask(request, 'accepted');
     if (args.json) printJson({ study, existed });
-    else process.stdout.write(existed ? `${study} is there already; what it lacked is added\n` : `submitted ${study}\n`);
+    else process.stdout.write(existed ? `${study} is there already: trials that it lacked are added\n` : `submitted ${study}\n`);
     if (args.watch) await watchStudy(client, study);
-    else if (!args.json) printStudy(await client.ask({ type: 'status', study }, 'study'), args);
+    else if (!args.json) {
+      printStudy(await client.ask({ type: 'status', study }, 'study'), args);
+      process.stdout.write(`\nwatch it with: noisefold top ${study}; bring it here with: noisefold fetch ${study}\n`);
+    }
   });
 }
 
