@@ -9,8 +9,8 @@ import { run, smallSweep, studyAt, writeDiamonds } from '../e2e/harness.ts';
 
 export const study = 'small';
 
-/** Two trials, long enough to be met in the middle, with a checkpoint every second or so. */
-export const settings = ['search.trials=2', 'training.epochs=300', 'training.checkpointEveryEpochs=15'].flatMap((value) => [
+/** Two trials, long enough to be met in the middle, with half a minute or more, with a checkpoint every half second or so. */
+export const settings = ['search.trials=2', 'training.epochs=1500', 'training.checkpointEveryEpochs=25'].flatMap((value) => [
   '--set',
   value,
 ]);
@@ -37,7 +37,7 @@ export function command(program: string, args: readonly string[], options: Spawn
 export type Client = (...args: readonly string[]) => string;
 
 export const tasksOf = (client: Client): readonly TaskSummary[] =>
-  JSON.parse(client('status', study, '--tasks', '--json')) as readonly TaskSummary[];
+  (JSON.parse(client('status', study, '--tasks', '--json')) as { readonly tasks: readonly TaskSummary[] }).tasks;
 
 /** Waits until a condition holds. Fails after three minutes with what was there. */
 export async function eventually<T>(what: string, condition: () => T | undefined | false, inspect: () => string): Promise<T> {

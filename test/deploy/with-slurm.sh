@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command beside a real Slurm of one node with four GPUs that are not there, and a partition `high` that preempts `low`.
 #   test/deploy/with-slurm.sh FOLDER COMMAND...      as root; FOLDER: state and logs, outside the repository
-# Needs on Debian 12: apt-get install slurmctld slurmd slurm-client munge. NOISEFOLD_SLURM_GRACE is the time of those preempted, in seconds.
+# Needs on Debian 12: apt-get install slurmctld slurmd slurm-client munge.
 set -euo pipefail
 [ "${NOISEFOLD_UNSHARED:-}" = yes ] || NOISEFOLD_UNSHARED=yes exec unshare --mount --pid --net --fork --kill-child --mount-proc "$0" "$@"
 
@@ -74,7 +74,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 JobRequeue=1
 NodeName=$host NodeAddr=127.0.0.1 CPUs=8 RealMemory=16000 Gres=gpu:4 State=UNKNOWN
-PartitionName=low Nodes=$host Default=YES MaxTime=30 State=UP PriorityTier=1 GraceTime=${NOISEFOLD_SLURM_GRACE:-20}
+PartitionName=low Nodes=$host Default=YES MaxTime=30 State=UP PriorityTier=1 GraceTime=2
 PartitionName=high Nodes=$host MaxTime=30 State=UP PriorityTier=10
 PartitionName=service Nodes=$host MaxTime=30 State=UP PriorityTier=10 PreemptMode=OFF
 CONF
