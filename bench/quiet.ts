@@ -27,7 +27,7 @@ export async function busyProcesses(): Promise<string[]> {
   const before = ticksByProcess();
   await sleep(1000);
   return [...ticksByProcess()].flatMap(([process_, ticks]) => {
-    const share = ((ticks - (before.get(process_) ?? ticks)) * tickMs) / 1000;
+    const share = ((ticks - (before.get(process_) ?? 0)) * tickMs) / 1000;
     return share >= 0.1 && !process_.startsWith(`${process.pid} `) ? [`${process_} ${share.toFixed(2)}`] : [];
   });
 }
