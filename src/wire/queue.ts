@@ -1,6 +1,6 @@
 /**
  * What waits for one peer: bounded, and in the order in which it goes out. Three lanes:
- * control messages, in order; the latest heartbeat only, in the place of the last one that still waits, because a newer one says it all; and bulk, the
+ * control messages, in order; the latest heartbeat or hello only, in the place of the last one that still waits, because a newer one says it all; and bulk, the
  * bytes of blobs, which give way to both.
  *
  * Overflow, when the other side does not take things for long: a waiting heartbeat goes first, then the oldest control message, since the protocol
@@ -39,7 +39,8 @@ export interface Queue {
 
 export const laneOf = (message: ToCoordinator | FromCoordinator): Lane => {
   if (message.type === 'put' || message.type === 'chunk') return 'bulk';
-  return message.type === 'heartbeat' ? 'latest' : 'control';
+  // A worker says hello until it is welcomed: to a coordinator that was away, once, or each further one would take what it was just given.
+  return message.type === 'heartbeat' || message.type === 'hello' ? 'latest' : 'control';
 };
 
 export function createQueue(limits: QueueLimits): Queue {

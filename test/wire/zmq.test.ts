@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { Dealer } from 'zeromq';
 import { NoisefoldError } from '../../src/base/errors.ts';
-import type { FromCoordinator, ToCoordinator } from '../../src/wire/messages.ts';
+import { protocolVersion, type FromCoordinator, type ToCoordinator } from '../../src/wire/messages.ts';
 import type { CoordinatorTransport } from '../../src/wire/transport.ts';
 import { bindCoordinator, connectPeer } from '../../src/wire/zmq.ts';
 import { until } from '../contract/transport.ts';
@@ -79,6 +79,29 @@ describe('the ZeroMQ transport', () => {
     }
     assert.equal(peers.size, 2);
     await worker.close();
+  });
+
+  it('says one hello to a coordinator that was away, however often it was said meanwhile', async () => {
+    const away = await bindCoordinator(anyPort);
+    await away.close();
+    const worker = connectPeer(away);
+    const capabilities = { engine: 'onnx', device: 'cpu', threads: 1, memory: 0 };
+    for (let pid = 1; pid <= 3; pid++)
+      worker.send({ type: 'hello', protocol: protocolVersion, version: '0', name: 'w', pid, capabilities });
+    worker.send({ type: 'goodbye' });
+    const coordinator = await bindAgain(away.address);
+    const heard: ToCoordinator[] = [];
+    coordinator.listen(
+      (_peer, message) => heard.push(message),
+      () => {},
+    );
+    await until(() => heard.some(({ type }) => type === 'goodbye'), 'the goodbye');
+    assert.deepEqual(
+      heard.map((message) => (message.type === 'hello' ? message.pid : message.type)),
+      [3, 'goodbye'],
+    );
+    await worker.close();
+    await coordinator.close();
   });
 
   it('has room for many peers in one process, as simulations have', async () => {
