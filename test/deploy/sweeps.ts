@@ -9,7 +9,7 @@ import { run, smallSweep, studyAt, writeDiamonds } from '../e2e/harness.ts';
 
 export const study = 'small';
 
-/** Two trials, long enough to be met in the middle, with half a minute or more, with a checkpoint every half second or so. */
+/** Two trials of half a minute or more, to be met in the middle, with a checkpoint every half second or so. */
 export const settings = ['search.trials=2', 'training.epochs=1500', 'training.checkpointEveryEpochs=25'].flatMap((value) => [
   '--set',
   value,
