@@ -67,11 +67,12 @@ export function studiesTable(studies: readonly StudySummary[], options: ListingO
 export function studyText(study: StudySummary, { paint }: ListingOptions): string {
   const { trials, baselines, metric, best, raw, untrained } = study;
   const failed = trials.failed + baselines.failed;
+  const running = study.tasks.leased + study.tasks.running;
   const scored = (what: string, of: StudySummary['best']): string[] =>
     of === undefined ? [] : [`${what} ${significant(of.score)} ${metricNames[metric]} (${of.trial})`];
   return [
     `${paint.bold(study.name)}  ${statusText(study)}${leftText(study) === '' ? '' : `  left ${leftText(study)}`}`,
-    `${trials.done}/${total(trials)} trials and ${baselines.done}/${total(baselines)} baselines done, ${study.tasks.leased + study.tasks.running} tasks running, ${failed} failed`,
+    `${trials.done}/${total(trials)} trials and ${baselines.done}/${total(baselines)} baselines done, ${running === 1 ? '1 task' : `${running} tasks`} running, ${failed} failed`,
     ...(study.trouble === undefined ? [] : [paint.red(study.trouble)]),
     [...scored('best', best), ...scored('raw ridge', raw), ...scored('untrained network', untrained)].join('  '),
   ]
