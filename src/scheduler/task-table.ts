@@ -1,9 +1,9 @@
 /**
- * A study's task states in plan order, as an immutable value: an update gives a new table that shares all but one chunk with the old one, which stays valid.
+ * A study's task states in plan order, as an immutable value: an update gives a new table that shares nearly all with the old one, which stays valid.
  *
- * A chunk of 256 tasks is copied whole and summarised anew at every change (about a microsecond), and the list of chunks with it; so an event costs the same
- * with 100 tasks and with 100,000, and the first task that is ready is found by looking at one summary a chunk. What the summaries cannot answer has an index
- * of its own: which tasks are held, and how many point at a checkpoint.
+ * A tree of three levels, 32 tasks a leaf and 32 leaves a group. A change copies one leaf, one group and the list of groups, and summarises them anew; so an event costs the
+ * same with 100 tasks and with 100,000, and the first task that is ready is found by looking at summaries. What those cannot answer has an index of its own:
+ * which tasks are held, and how many point at a checkpoint. A class, since one is made for every message and its methods are not.
  */
 import type { Task } from '../plan/types.ts';
 import { noHashes, type HashCounts } from './hash-counts.ts';
@@ -30,9 +30,14 @@ export function newTaskState(task: Task): TaskState {
   };
 }
 
-interface Chunk {
+interface Leaf {
   readonly tasks: readonly TaskState[];
   /** The earliest `notBefore` of its pending tasks; infinity without any. */
+  readonly readyAt: number;
+}
+
+interface Group {
+  readonly leaves: readonly Leaf[];
   readonly readyAt: number;
 }
 
@@ -44,15 +49,16 @@ interface Places {
 
 interface Parts {
   readonly places: Places;
-  readonly chunks: readonly Chunk[];
+  readonly groups: readonly Group[];
   readonly counts: Readonly<Record<TaskStatus, number>>;
   /** Positions of held tasks, ascending. */
   readonly held: readonly number[];
   readonly hashes: HashCounts;
 }
 
-const bits = 8;
-const chunkSize = 1 << bits;
+const bits = 5;
+const width = 1 << bits;
+const mask = width - 1;
 const isHeld = (status: TaskStatus): boolean => status === 'leased' || status === 'running';
 
 export const emptyTable = (): TaskTable => taskTable([]);
@@ -71,72 +77,110 @@ export function taskTable(tasks: readonly TaskState[]): TaskTable {
     counts[status]++;
     if (isHeld(status)) held.push(position);
   });
-  const chunks = Array.from({ length: Math.ceil(tasks.length / chunkSize) }, (_, i) =>
-    chunkOf(tasks.slice(i * chunkSize, (i + 1) * chunkSize)),
-  );
+  const groups = parted(parted(tasks).map(leafOf)).map(groupOf);
   const hashes = noHashes.adding(tasks.flatMap(({ checkpoint }) => (checkpoint === undefined ? [] : [checkpoint.hash])));
-  return tableOf({ places: { positions, trials }, chunks, counts, held, hashes });
+  return new Table({ places: { positions, trials }, groups, counts, held, hashes });
 }
 
-function chunkOf(tasks: readonly TaskState[]): Chunk {
+const parted = <T>(all: readonly T[]): (readonly T[])[] =>
+  Array.from({ length: Math.ceil(all.length / width) }, (_, i) => all.slice(i * width, (i + 1) * width));
+
+function leafOf(tasks: readonly TaskState[]): Leaf {
   let readyAt = Infinity;
   for (const { status, notBefore } of tasks) if (status === 'pending' && notBefore < readyAt) readyAt = notBefore;
   return { tasks, readyAt };
 }
 
-function tableOf(parts: Parts): TaskTable {
-  const { places, chunks, counts } = parts;
-  const at = (position: number): TaskState => {
-    const task = chunks[position >> bits]?.tasks[position & (chunkSize - 1)];
-    if (task === undefined) throw new RangeError(`no task at ${position}`);
-    return task;
-  };
-  function* values(): IterableIterator<TaskState> {
-    for (const { tasks } of chunks) yield* tasks;
-  }
-  return {
-    size: places.positions.size,
-    get(id) {
-      const position = places.positions.get(id);
-      return position === undefined ? undefined : at(position);
-    },
-    values,
-    *[Symbol.iterator]() {
-      for (const task of values()) yield [task.task.id, task] as const;
-    },
-    count: (status) => counts[status],
-    held: () => parts.held.map(at),
-    firstReady: (nowMs) =>
-      chunks
-        .find(({ readyAt }) => readyAt <= nowMs)
-        ?.tasks.find(({ status, notBefore }) => status === 'pending' && notBefore <= nowMs),
-    ofTrial: (trial) => (places.trials.get(trial) ?? []).map(at),
-    pointingAt: (hash) => parts.hashes.count(hash),
-    with(task) {
-      const position = places.positions.get(task.task.id);
-      if (position === undefined) throw new RangeError(`no task ${task.task.id}`);
-      return tableOf(updated(parts, position, at(position), task));
-    },
-    append: (tasks) => (tasks.length === 0 ? tableOf(parts) : taskTable([...values(), ...tasks])),
-  };
+function groupOf(leaves: readonly Leaf[]): Group {
+  let readyAt = Infinity;
+  for (const leaf of leaves) if (leaf.readyAt < readyAt) readyAt = leaf.readyAt;
+  return { leaves, readyAt };
 }
 
-function updated(parts: Parts, position: number, before: TaskState, after: TaskState): Parts {
-  const { places, chunks, counts, held, hashes } = parts;
-  const index = position >> bits;
-  const tasks = (chunks[index]?.tasks ?? []).slice();
-  tasks[position & (chunkSize - 1)] = after;
-  const newChunks = chunks.slice();
-  newChunks[index] = chunkOf(tasks);
-  const moved = before.status !== after.status;
-  const newHeld = isHeld(before.status) === isHeld(after.status) ? held : toggled(held, position);
-  return {
-    places,
-    chunks: newChunks,
-    counts: moved ? { ...counts, [before.status]: counts[before.status] - 1, [after.status]: counts[after.status] + 1 } : counts,
-    held: newHeld,
-    hashes: hashes.replacing(before.checkpoint?.hash, after.checkpoint?.hash),
-  };
+class Table implements TaskTable {
+  private readonly parts: Parts;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+  }
+
+  get size(): number {
+    return this.parts.places.positions.size;
+  }
+
+  private at(position: number): TaskState {
+    const leaf = this.parts.groups[position >> (2 * bits)]?.leaves[(position >> bits) & mask];
+    const task = leaf?.tasks[position & mask];
+    if (task === undefined) throw new RangeError(`no task at ${position}`);
+    return task;
+  }
+
+  get(id: string): TaskState | undefined {
+    const position = this.parts.places.positions.get(id);
+    return position === undefined ? undefined : this.at(position);
+  }
+
+  *values(): IterableIterator<TaskState> {
+    for (const { leaves } of this.parts.groups) for (const { tasks } of leaves) yield* tasks;
+  }
+
+  *[Symbol.iterator](): IterableIterator<readonly [id: string, task: TaskState]> {
+    for (const task of this.values()) yield [task.task.id, task];
+  }
+
+  count(status: TaskStatus): number {
+    return this.parts.counts[status];
+  }
+
+  held(): readonly TaskState[] {
+    return this.parts.held.map((position) => this.at(position));
+  }
+
+  firstReady(nowMs: number): TaskState | undefined {
+    const isReady = ({ readyAt }: Leaf | Group): boolean => readyAt <= nowMs;
+    const leaf = this.parts.groups.find(isReady)?.leaves.find(isReady);
+    return leaf?.tasks.find(({ status, notBefore }) => status === 'pending' && notBefore <= nowMs);
+  }
+
+  ofTrial(trial: string): readonly TaskState[] {
+    return (this.parts.places.trials.get(trial) ?? []).map((position) => this.at(position));
+  }
+
+  pointingAt(hash: string): number {
+    return this.parts.hashes.count(hash);
+  }
+
+  with(after: TaskState): TaskTable {
+    const { places, groups, counts, held, hashes } = this.parts;
+    const position = places.positions.get(after.task.id);
+    if (position === undefined) throw new RangeError(`no task ${after.task.id}`);
+    const before = this.at(position);
+    const moved = before.status !== after.status;
+    return new Table({
+      places,
+      groups: replaced(groups, position, after),
+      counts: moved
+        ? { ...counts, [before.status]: counts[before.status] - 1, [after.status]: counts[after.status] + 1 }
+        : counts,
+      held: isHeld(before.status) === isHeld(after.status) ? held : toggled(held, position),
+      hashes: hashes.replacing(before.checkpoint?.hash, after.checkpoint?.hash),
+    });
+  }
+
+  append(tasks: readonly TaskState[]): TaskTable {
+    return tasks.length === 0 ? this : taskTable([...this.values(), ...tasks]);
+  }
+}
+
+function replaced(groups: readonly Group[], position: number, task: TaskState): readonly Group[] {
+  const [inGroups, inGroup] = [position >> (2 * bits), (position >> bits) & mask];
+  const leaves = (groups[inGroups]?.leaves ?? []).slice();
+  const tasks = (leaves[inGroup]?.tasks ?? []).slice();
+  tasks[position & mask] = task;
+  leaves[inGroup] = leafOf(tasks);
+  const copy = groups.slice();
+  copy[inGroups] = groupOf(leaves);
+  return copy;
 }
 
 /** The ascending list with the position added, or taken out if it is there. */
