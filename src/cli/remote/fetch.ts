@@ -25,11 +25,13 @@ import { rankingOf, timingsOf, writeRanking, writeTrial } from '../outputs.ts';
 import { decodePreparedTable } from '../prepared-table.ts';
 import { shown, studyPaths, type StudyPaths } from '../study-folder.ts';
 import { type Connection, type ConnectionArguments, printJson, withClient, withConnection } from './connection.ts';
+import { waitFor } from './wait.ts';
 
 interface FetchArguments extends ConnectionArguments {
   study: string;
   output: string;
   all: boolean;
+  wait: boolean;
 }
 
 export const fetchCommand: CommandModule<CommonArguments, FetchArguments> = {
@@ -39,6 +41,7 @@ export const fetchCommand: CommandModule<CommonArguments, FetchArguments> = {
     withConnection(yargs)
       .positional('study', { type: 'string', demandOption: true, describe: 'The name of the study' })
       .option('output', { type: 'string', default: 'runs', describe: 'The folder that is to hold the study’s folder' })
+      .option('wait', { type: 'boolean', default: false, describe: 'Wait for its end first, for scripts' })
       .option('all', { type: 'boolean', default: false, describe: 'The checkpoints of all trials, not of the best one alone' }),
   handler: (args) => withClient(args, (client) => fetchStudy(client, args)),
 };
@@ -47,6 +50,7 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
   const log = terminalLog(args);
   const note = (line: string): void => log.log('info', line);
   const paths = studyPaths(args.output, args.study);
+  if (args.wait) await waitFor(client, args.study, note);
   const { study: summary } = await client.ask({ type: 'status', study: args.study }, 'study');
   const { hash } = await client.ask({ type: 'snapshot', study: args.study }, 'snapshot');
   const database = await client.blobs.get(hash);

@@ -8,11 +8,13 @@ import { version } from '../version.ts';
 import { type Connection, type ConnectionArguments, printJson, withClient, withConnection } from './connection.ts';
 import { printStudy } from './status.ts';
 import { watchStudy } from './top.ts';
+import { waitFor } from './wait.ts';
 
 interface SubmitArguments extends ConnectionArguments {
   config: string;
   set: string[];
   watch: boolean;
+  wait: boolean;
 }
 
 export const submitCommand: CommandModule<CommonArguments, SubmitArguments> = {
@@ -23,6 +25,8 @@ export const submitCommand: CommandModule<CommonArguments, SubmitArguments> = {
       .positional('config', { type: 'string', demandOption: true, describe: 'The YAML file of the sweep' })
       .option('set', { type: 'string', array: true, default: [], describe: 'Replace a value of the configuration: path=value' })
       .option('watch', { type: 'boolean', default: false, describe: 'Then watch it, as top does' })
+      .option('wait', { type: 'boolean', default: false, describe: 'Then wait for its end, for scripts' })
+      .conflicts('wait', 'watch')
       .example('$0 submit sweep.yaml --connect tcp://host:7777 --key client.json', 'Hand it over, and leave')
       .example('$0 fetch diamonds', 'Bring its ranking and its best model here when it is done'),
   handler: (args) => submit(args),
@@ -30,16 +34,19 @@ export const submitCommand: CommandModule<CommonArguments, SubmitArguments> = {
 
 async function submit(args: SubmitArguments): Promise<void> {
   const log = terminalLog(args);
+  const say = (line: string): void => log.log('info', line);
   const { config, prepared } = await loadStudyInputs(args.config, log, args.set);
   const { plan, dataHash, data, table, blobs } = studyContents(config, prepared);
   await withClient(args, async (client) => {
-    for (const [hash, bytes] of blobs) await put(client, hash, bytes(), (line) => log.log('info', line));
+    for (const [hash, bytes] of blobs) await put(client, hash, bytes(), say);
     const hashes = { configHash: configHash(config), dataHash, table, data };
     const request = { type: 'submit', config: canonicalJson(config), plan: canonicalJson(plan), version, ...hashes } as const;
     const { study, existed } = await client.ask(request, 'accepted');
-    if (args.json) printJson({ study, existed });
-    else process.stdout.write(existed ? `${study} is there already: trials that it lacked are added\n` : `submitted ${study}\n`);
+    if (args.json && !args.wait) printJson({ study, existed });
+    else if (!args.json)
+      process.stdout.write(existed ? `${study} is there already: trials that it lacked are added\n` : `submitted ${study}\n`);
     if (args.watch) await watchStudy(client, study);
+    else if (args.wait) printStudy(await waitFor(client, study, say), args);
     else if (!args.json) {
       printStudy(await client.ask({ type: 'status', study }, 'study'), args);
       process.stdout.write(`\nwatch it with: noisefold top ${study}; bring it here with: noisefold fetch ${study}\n`);
