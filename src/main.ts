@@ -56,6 +56,21 @@ function usage(message: string): NoisefoldError {
   return new NoisefoldError('USAGE', said, { hint: `See noisefold ${command === undefined ? '' : `${command} `}--help.` });
 }
 
+/** Options that take several values. */
+const listed = ['--data', '--drop', '--missing', '--only', '--set'];
+
+/** yargs makes a list of an option that is given twice; whoever reads it expects one value. Throws USAGE. */
+function requireOnce(): void {
+  const given = new Set<string>();
+  for (const arg of args) {
+    if (arg === '--') return;
+    const name = /^--[a-z][\w-]*/.exec(arg)?.[0];
+    if (name === undefined || listed.includes(name)) continue;
+    if (given.has(name)) throw usage(`${name} is given twice`);
+    given.add(name);
+  }
+}
+
 const cli = yargs(args)
   .scriptName('noisefold')
   .usage(
@@ -90,6 +105,7 @@ const cli = yargs(args)
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
+  requireOnce();
   await cli.parseAsync();
 } catch (thrown) {
   const error = asNoisefoldError(thrown);

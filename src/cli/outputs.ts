@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { canonicalJson } from '../base/json.ts';
 import { writeCheckpointFiles, writeFileDurably } from '../checkpoint/files.ts';
+import { inOrder } from '../config/parameters.ts';
 import type { Protocol } from '../config/types.ts';
 import type { PreparedData } from '../dataset/types.ts';
 import type { Plan, Trial } from '../plan/types.ts';
@@ -94,7 +95,9 @@ export function rankingOf(plan: Plan, tasks: ReadonlyMap<string, TaskState>, tas
   const scored = plan.trials.flatMap(({ id, kind, parameters, untrained }): ScoredTrial[] => {
     const outcome = outcomes.get(id);
     if (outcome?.status !== 'scored') return [];
-    return [{ id, kind, parameters, score: outcome.score, checkpoint: checkpointOf(outcome.folds), untrained }];
+    return [
+      { id, kind, parameters: inOrder(parameters), score: outcome.score, checkpoint: checkpointOf(outcome.folds), untrained },
+    ];
   });
   return rankTrials(scored, task);
 }

@@ -1,5 +1,5 @@
 /** The parameters that may be searched, under their short names, and what their distributions can give. */
-import type { Distribution, Searchable, SweepConfig } from './types.ts';
+import type { Distribution, ParameterValues, Searchable, SweepConfig } from './types.ts';
 
 export interface Parameter {
   /** As in ParameterValues: `noise.numerical`, `noise.levels.3-8`, `noise.columns.carat`, `model.tokens`, `training.learningRate`. */
@@ -32,6 +32,15 @@ export function parameters({ noise, model, training }: SearchedSections): readon
   if (model?.kind === 'mlp') for (const key of mlpSizes) add(`model.${key}`, ['model', key], model[key]);
   if (training !== undefined) for (const key of trainingScalars) add(`training.${key}`, ['training', key], training[key]);
   return found;
+}
+
+const sections = ['noise.numerical', 'noise.categorical', 'noise.levels.', 'noise.columns.', 'model.', 'training.'];
+
+/** A trial's values in the order above, wherever they were kept meanwhile: JSON with sorted keys has another. Columns and sizes by name. */
+export function inOrder(values: ParameterValues): ParameterValues {
+  const place = (name: string): number => sections.findIndex((section) => name.startsWith(section));
+  const byName = new Intl.Collator('en', { numeric: true }).compare;
+  return Object.fromEntries(Object.entries(values).sort(([a], [b]) => place(a) - place(b) || byName(a, b)));
 }
 
 export const isDistribution = (space: Searchable<number>): space is Distribution => typeof space === 'object';
