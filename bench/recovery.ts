@@ -90,7 +90,7 @@ async function restart(path: string): Promise<Restart> {
       if (type === 'assign') resolve();
     });
     const capabilities = { engine: 'none', device: 'none', threads: 1, memory: 0 };
-    worker.send({ type: 'hello', protocol: protocolVersion, version: '0', name: 'w', pid: 0, capabilities });
+    worker.send({ type: 'hello', protocol: protocolVersion, version: '0', name: 'w', pid: 0, capabilities, running: undefined });
   });
   const assigned = performance.now() - started;
   await coordinator.close();

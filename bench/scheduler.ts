@@ -46,7 +46,8 @@ const recovered = (tasks: readonly TaskState[]): State =>
 /** Half of the tasks done, a task with each worker. */
 function halfway({ tasks, workers }: (typeof sizes)[number]): State {
   let state = recovered(rows(tasks));
-  for (let i = 0; i < workers; i++) state = step(state, { type: 'hello', worker: `w${i}`, name: `w${i}`, nowMs }).state;
+  for (let i = 0; i < workers; i++)
+    state = step(state, { type: 'hello', worker: `w${i}`, name: `w${i}`, running: undefined, nowMs }).state;
   return state;
 }
 

@@ -154,8 +154,9 @@ async function runWorker(args: WorkerArguments): Promise<void> {
   const name = args.name ?? `${hostname()}/${process.pid}`;
   let joined = false;
   const server = await serveHealth(args.http, () => (joined ? undefined : `no coordinator has welcomed it at ${args.connect}`));
-  const transport = connectPeer({ address: args.connect, security: peerSecurity(args.key, args.insecure) });
+  const security = peerSecurity(args.key, args.insecure);
   const log = openLog(args, name);
+  const transport = connectPeer({ address: args.connect, security, log });
   const blobs = createBlobClient({ send: (message) => transport.send(message) });
   const gate = args.slot === undefined ? undefined : memoryGate({ smi: nvidiaSmi, device, wait: (ms) => sleep(ms), log });
   const worker = startWorker({

@@ -24,6 +24,7 @@ import { createGarbage } from './garbage.ts';
 import { createInbox, type Item } from './inbox.ts';
 import { levelsOf } from './levels.ts';
 import { createOutage } from './outage.ts';
+import { createHealer } from './repair.ts';
 import { createRequests } from './requests.ts';
 import { createSender } from './send.ts';
 import { openStudies } from './studies.ts';
@@ -74,7 +75,12 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     summaryOf: options.summaryOf,
     workerOf: (id) => workers.get(id),
   });
-  const requests = createRequests({ studies, answers, artifacts, clock });
+  const heal = createHealer({
+    ...{ state: () => state, studies, artifacts, log },
+    redo: (event) =>
+      inbox.push({ type: 'event', event: { ...event, nowMs: clock.now() }, peer: undefined, arrivedMs: arrivedMs() }),
+  });
+  const requests = createRequests({ studies, answers, artifacts, clock, heal: (study) => void healInTime(true, study) });
   const waiters = createWaiters({ state: () => state, broken: studies.broken });
 
   function send(peer: string, message: FromCoordinator): void {
@@ -268,14 +274,22 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     const event = (rest: Event): void =>
       inbox.push({ type: 'event', event: rest, peer, arrivedMs: arrivedMs() }, blobsOf(message));
     const nowMs = clock.now();
+    if (message.type === 'done') noteEngine(peer, message.result.engine);
     if (message.type !== 'hello') {
       event({ ...message, worker: peer, nowMs });
       return;
     }
-    const { name, version, pid, capabilities } = message;
+    const { name, version, pid, capabilities, running } = message;
     workers.set(peer, { version, capabilities, reason: undefined });
     log.log('info', 'a worker says hello', { worker: name, version, pid, ...capabilities });
-    event({ type: 'hello', worker: peer, name, nowMs });
+    event({ type: 'hello', worker: peer, name, running, nowMs });
+  }
+
+  /** What `auto` came to on this worker, or what the study asked for. */
+  function noteEngine(peer: string, engine: string): void {
+    const known = workers.get(peer);
+    if (known !== undefined && known.capabilities.engine !== engine)
+      workers.set(peer, { ...known, capabilities: { ...known.capabilities, engine } });
   }
 
   function noteReason({ worker, cause }: Extract<Effect, { type: 'worker' }>): void {
@@ -300,11 +314,23 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     if (tickedMs - before < policy.leaseMs / 2) inbox.push(ticked());
   }
 
+  async function healInTime(thorough = false, only?: string): Promise<void> {
+    await heal(thorough, only).catch((thrown: unknown) => {
+      log.log('warn', 'checkpoints of results could not be looked for', { error: asNoisefoldError(thrown).message });
+    });
+  }
+
   const timed = [
     timers.every(options.heartbeatMs, passTime),
     timers.every(probeMs, probe),
-    ...(options.garbage === undefined ? [] : [timers.every(options.garbage.everyMs, () => void collectInTime())]),
+    ...(options.garbage === undefined
+      ? []
+      : [
+          timers.every(options.garbage.everyMs, () => void collectInTime()),
+          timers.every(options.garbage.everyMs, () => void healInTime()),
+        ]),
   ];
+  if (options.garbage !== undefined) void healInTime();
 
   async function collectGarbage(): Promise<number> {
     const count = await garbage.collect();

@@ -1,14 +1,42 @@
 /**
  * Results whose final checkpoint is not in the artifact store any more, or not whole: their tasks are to be done again. Training is bit-exact, so the new
- * checkpoint has the old hash. For a time when nobody works on the study.
+ * checkpoint has the old hash. A sweep looks before it goes on (repairStudy, on the rows); a service looks while it serves (createHealer, by events).
  */
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Log } from '../base/ports.ts';
-import { newTaskState, taskTable } from '../scheduler/task-table.ts';
-import type { StudyStatus, TaskState } from '../scheduler/types.ts';
+import { redone } from '../scheduler/studies.ts';
+import { taskTable } from '../scheduler/task-table.ts';
+import type { Event, State, StudyStatus, TaskState, TaskTable } from '../scheduler/types.ts';
 import type { Store, TaskChange } from '../store/store.ts';
 import { releasedCheckpoints } from './retention.ts';
-import { openStudyOf } from './studies.ts';
+import { openStudyOf, type OpenStudy, type Studies } from './studies.ts';
+
+const cause = 'its checkpoint was lost or corrupt';
+
+/** Of the done tasks, those whose checkpoint is missing; where it is to be thorough, or damaged: every blob is read to its end. */
+async function withoutCheckpoint(table: TaskTable, artifacts: ArtifactStore, thorough: boolean): Promise<readonly TaskState[]> {
+  const there = new Set(await artifacts.list());
+  const lost: TaskState[] = [];
+  for (const task of table.values()) {
+    const hash = task.checkpoint?.hash;
+    if (task.status !== 'done' || hash === undefined || (there.has(hash) && !thorough)) continue;
+    // A list may be older than the blob.
+    if ((await artifacts.verify(hash)) !== 'good') lost.push(task);
+  }
+  return lost;
+}
+
+/** Those that the study's policy has not let go. */
+function wanted(lost: readonly TaskState[], tasks: TaskTable, { plan, metric, config }: OpenStudy): readonly TaskState[] {
+  if (lost.length === 0) return [];
+  const released = releasedCheckpoints({ tasks }, plan, metric, config.checkpoints.keep);
+  return lost.filter(({ checkpoint }) => checkpoint !== undefined && !released.has(checkpoint.hash));
+}
+
+function say(log: Log, study: string, lost: readonly TaskState[]): void {
+  for (const { task, checkpoint } of lost)
+    log.log('warn', `a result is made again: ${cause}`, { study, task: task.id, hash: checkpoint?.hash });
+}
 
 export interface RepairOptions {
   readonly store: Store;
@@ -19,39 +47,57 @@ export interface RepairOptions {
   readonly log: Log;
 }
 
-/** Resolves to the ids of the tasks that were put back. Throws STORE_FAILED, DISK_FULL. */
+/** For a time when nobody works on the study. Resolves to the ids of the tasks that were put back. Throws STORE_FAILED, DISK_FULL. */
 export async function repairStudy({ store, artifacts, thorough, nowMs, log }: RepairOptions): Promise<readonly string[]> {
   const study = openStudyOf(store);
   if (study === undefined || study.row.status === 'cancelled') return [];
-  const { row, plan, metric, config } = study;
   const tasks = taskTable(store.tasks());
-  const released = releasedCheckpoints({ tasks }, plan, metric, config.checkpoints.keep);
-  const there = new Set(await artifacts.list());
-  const isWhole = async (hash: string): Promise<boolean> =>
-    there.has(hash) && (!thorough || (await artifacts.verify(hash)) === 'good');
-  const broken: TaskState[] = [];
-  for (const task of tasks.values()) {
-    const hash = task.checkpoint?.hash;
-    if (task.status === 'done' && hash !== undefined && !released.has(hash) && !(await isWhole(hash))) broken.push(task);
-  }
-  if (broken.length === 0) return [];
-  const cause = 'its checkpoint was lost or corrupt';
-  const changes = broken.map(({ task, attempt }): TaskChange => {
-    // The attempt goes on counting: late messages of the old ones stay late.
-    const again: TaskState = { ...newTaskState(task), attempt };
+  const lost = wanted(await withoutCheckpoint(tasks, artifacts, thorough), tasks, study);
+  if (lost.length === 0) return [];
+  const changes = lost.map((state): TaskChange => {
+    const { task, attempt } = state;
     return {
-      task: again,
+      task: redone(state),
       transition: { atMs: nowMs, task: task.id, attempt, from: 'done', to: 'pending', worker: undefined, cause },
     };
   });
-  const from: StudyStatus = row.status;
+  const from: StudyStatus = study.row.status;
   const reopened = from === 'finished' ? { study: { status: 'running', from, cause, atMs: nowMs } as const } : {};
   store.commit({ tasks: changes, ...reopened });
-  for (const { task, checkpoint } of broken)
-    log.log('warn', 'a result is made again: its checkpoint was lost or corrupt', {
-      study: row.name,
-      task: task.id,
-      hash: checkpoint?.hash,
-    });
-  return broken.map(({ task }) => task.id);
+  say(log, study.row.name, lost);
+  return lost.map(({ task }) => task.id);
+}
+
+export interface HealerOptions {
+  readonly state: () => State;
+  readonly studies: Studies;
+  readonly artifacts: ArtifactStore;
+  /** Hands the scheduler its event, which it takes for tasks that are done with the same checkpoint still. */
+  readonly redo: (event: Omit<Extract<Event, { type: 'redo' }>, 'nowMs'>) => void;
+  readonly log: Log;
+}
+
+/** Looks through the named study, or all of them. Throws what the artifact store throws. */
+export type Healer = (thorough: boolean, only?: string) => Promise<void>;
+
+export function createHealer({ state, studies, artifacts, redo, log }: HealerOptions): Healer {
+  return async (thorough, only) => {
+    for (const [name, study] of [...studies.open]) {
+      const before = state().studies.get(name);
+      if (before === undefined || before.status === 'cancelled' || (only !== undefined && only !== name)) continue;
+      const missing = await withoutCheckpoint(before.tasks, artifacts, thorough);
+      // What was let go meanwhile is not lost, and who was let go stays so.
+      const now = state().studies.get(name);
+      const lost = now === undefined ? [] : wanted(missing, now.tasks, study);
+      if (lost.length === 0) continue;
+      say(log, name, lost);
+      redo({
+        type: 'redo',
+        study: name,
+        tasks: lost.flatMap(({ task, checkpoint }) =>
+          checkpoint === undefined ? [] : [{ task: task.id, hash: checkpoint.hash }],
+        ),
+      });
+    }
+  };
 }

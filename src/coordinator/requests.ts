@@ -29,9 +29,11 @@ export interface RequestsOptions {
   readonly answers: Answers;
   readonly artifacts: ArtifactStore;
   readonly clock: Clock;
+  /** Begins to look for results of the study whose checkpoint is lost or damaged, to have them made again. */
+  readonly heal: (study: string) => void;
 }
 
-export function createRequests({ studies, answers, artifacts, clock }: RequestsOptions): Requests {
+export function createRequests({ studies, answers, artifacts, clock, heal }: RequestsOptions): Requests {
   /** Those that were checked: a submission that is repeated, or tried again after a failed turn, is not checked anew. */
   const checked = new WeakMap<ClientRequest, ReturnType<typeof checkedSubmission>>();
 
@@ -59,6 +61,7 @@ export function createRequests({ studies, answers, artifacts, clock }: RequestsO
           const { type, study } = request;
           answers.find(study);
           if (type !== 'cancel') requireAlive(state, study);
+          if (type === 'retry') heal(study);
           const reply = (): ClientAnswer => ({ type: 'accepted', study, existed: true });
           return { event: { type, study, nowMs: clock.now() }, reply };
         }

@@ -69,7 +69,10 @@ export interface CoordinatorOptions {
   readonly heartbeatMs: number;
   /** How long leases of an earlier run stay valid; 0 when its workers are known to be gone with it. */
   readonly graceMs: number;
-  /** Deletes by itself what nothing refers to and is older than `graceMs`; without, only when collectGarbage() is called, and what is an hour old. */
+  /**
+   * Looks every `everyMs` after the artifacts: results whose checkpoint is lost are made again, and what nothing refers to and is older than `graceMs` is deleted.
+   * Without, garbage is deleted only when collectGarbage() is called, and what is an hour old.
+   */
   readonly garbage?: { readonly everyMs: number; readonly graceMs: number } | undefined;
   readonly clock: Clock;
   readonly timers: Timers;

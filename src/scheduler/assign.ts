@@ -7,20 +7,27 @@
  * called once all tasks of the rung are final.
  */
 import { holds, type Draft } from './draft.ts';
-import type { StudyState } from './types.ts';
+import type { StudyState, TaskState, WorkerState } from './types.ts';
 
 export function assign(draft: Draft): void {
   if (draft.phase !== 'running') return;
-  for (let worker = draft.workers.firstIdle(); worker !== undefined; worker = draft.workers.firstIdle()) {
+  for (let first = draft.workers.firstIdle(); first !== undefined; first = draft.workers.firstIdle()) {
     const study = nextStudy(draft);
     const task = study?.tasks.firstReady(draft.nowMs);
     if (study === undefined || task === undefined) return;
+    const worker = task.failedOn.includes(first.name) ? (another(draft, task) ?? first) : first;
     const attempt = task.attempt + 1;
     const leaseUntil = draft.nowMs + draft.policy.leaseMs;
     draft.move(study.name, task, 'leased', { attempt, worker: worker.id, leaseUntil }, 'leased');
     draft.moveWorker(worker.id, 'busy', { study: study.name, task: task.task.id }, 'leased');
     draft.emit({ type: 'assign', worker: worker.id, study: study.name, task: task.task.id, attempt });
   }
+}
+
+/** An idle worker on which the task has not failed yet: there it shows whose fault it is. */
+function another({ workers }: Draft, { failedOn }: TaskState): WorkerState | undefined {
+  for (const worker of workers.values()) if (worker.status === 'idle' && !failedOn.includes(worker.name)) return worker;
+  return undefined;
 }
 
 function nextStudy(draft: Draft): StudyState | undefined {

@@ -32,14 +32,16 @@ function fence(draft: Draft, { worker, study, task, attempt, type }: Attempt & {
   draft.emit({ type: 'fenced', worker, study, task, attempt, message: type });
 }
 
-export function hello(draft: Draft, { worker, name }: Of<'hello'>): void {
+export function hello(draft: Draft, { worker, name, running }: Of<'hello'>): void {
   for (const known of [...draft.workers.values()]) {
     if (known.id === worker) leave(draft, worker, 'worker said hello again', handBack);
     // The same worker over a new connection; what the old one runs will be heard of over the new one, or its lease ends.
     else if (known.name === name && known.task === undefined) draft.removeWorker(known.id);
   }
   const leaves = draft.leaves();
-  draft.addWorker(worker, name, leaves ? 'draining' : isQuarantined(draft, name) ? 'quarantined' : 'idle', 'joined');
+  // Whether it may keep what it runs, its heartbeat tells; until then it is not idle, and a second task would only be handed back.
+  const status = running !== undefined ? 'busy' : isQuarantined(draft, name) ? 'quarantined' : 'idle';
+  draft.addWorker(worker, name, leaves ? 'draining' : status, 'joined');
   if (leaves) draft.emit({ type: 'drain', worker });
 }
 

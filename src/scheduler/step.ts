@@ -10,7 +10,7 @@ import { tick } from './clock.ts';
 import { Draft, settled, unleased } from './draft.ts';
 import { checkpointed, goodbye, heartbeat, hello, lost, outcome } from './from-worker.ts';
 import { probed } from './health.ts';
-import { cancel, pause, resume, retry, submit } from './studies.ts';
+import { cancel, pause, redo, resume, retry, submit } from './studies.ts';
 import { taskTable } from './task-table.ts';
 import { diskFullMs } from './tasks.ts';
 import { isFinal, isHeld, moved } from './transitions.ts';
@@ -88,6 +88,9 @@ function apply(draft: Draft, event: Event): void {
       return;
     case 'retry':
       retry(draft, event);
+      return;
+    case 'redo':
+      redo(draft, event);
       return;
     case 'pause':
       pause(draft, event);

@@ -1,7 +1,7 @@
 /** What people ask of studies. */
 import type { Draft } from './draft.ts';
 import { drop } from './tasks.ts';
-import { emptyTable } from './task-table.ts';
+import { emptyTable, newTaskState } from './task-table.ts';
 import { isFinal } from './transitions.ts';
 import { trialStatus } from './trials.ts';
 import type { Event, TaskState } from './types.ts';
@@ -46,6 +46,24 @@ export function retry(draft: Draft, { study: name }: Of<'retry'>): void {
           draft.move(name, task, 'pending', { failures: 0, failedOn: [], losses: 0, notBefore: 0 }, 'tried again');
   }
   if (revived && study.status === 'finished') draft.moveStudy(name, 'running', 'tried again');
+}
+
+/** A task as it was before anybody did it. Its attempt goes on counting: late messages of the old ones stay late. */
+export const redone = ({ task, attempt }: TaskState): TaskState => ({ ...newTaskState(task), attempt });
+
+/** Results that have no checkpoint any more. Not those of trials that will not be done. */
+export function redo(draft: Draft, { study: name, tasks }: Of<'redo'>): void {
+  const study = draft.studies.get(name);
+  if (study === undefined || study.status === 'cancelled') return;
+  let redoes = false;
+  for (const { task: id, hash } of tasks) {
+    const task = draft.task({ study: name, task: id });
+    if (task?.status !== 'done' || task.checkpoint?.hash !== hash) continue;
+    if (!['running', 'done'].includes(trialStatus(study.tasks.ofTrial(task.task.trial)))) continue;
+    draft.move(name, task, 'pending', redone(task), 'its checkpoint was lost or corrupt');
+    redoes = true;
+  }
+  if (redoes && study.status === 'finished') draft.moveStudy(name, 'running', 'checkpoints were lost or corrupt');
 }
 
 /** Nothing more is handed out, and holders are asked to checkpoint and come back; `settle` says when it is paused. */

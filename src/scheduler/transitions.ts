@@ -1,7 +1,7 @@
 /**
  * What may become of what: one table each for tasks, trials, studies and workers. docs/architecture.md draws them, and a test holds the two together.
  *
- * failed and dropped tasks go back to pending when somebody asks again. pending -> done or failed is an outcome that arrives after its lease ended but before
+ * failed and dropped tasks go back to pending when somebody asks again, done ones when a disk has lost their final checkpoint. pending -> done or failed is an outcome that arrives after its lease ended but before
  * anyone else was given the task: the attempt number is still the last one.
  */
 import { NoisefoldError } from '../base/errors.ts';
@@ -11,7 +11,7 @@ export const taskTransitions = {
   pending: ['leased', 'done', 'failed', 'dropped'],
   leased: ['running', 'pending', 'done', 'failed', 'dropped'],
   running: ['pending', 'done', 'failed', 'dropped'],
-  done: [],
+  done: ['pending'],
   failed: ['pending'],
   dropped: ['pending'],
 } as const satisfies Record<TaskStatus, readonly TaskStatus[]>;
@@ -19,7 +19,7 @@ export const taskTransitions = {
 export const trialTransitions = {
   pending: ['running', 'done', 'failed', 'dropped'],
   running: ['pending', 'done', 'failed', 'dropped'],
-  done: ['running', 'dropped'],
+  done: ['pending', 'running', 'dropped'],
   failed: ['pending', 'running'],
   dropped: ['pending', 'running'],
 } as const satisfies Record<TrialStatus, readonly TrialStatus[]>;

@@ -173,7 +173,12 @@ interface OfStudy extends Timed {
 }
 
 export type Event =
-  | (FromWorker & { readonly type: 'hello'; readonly name: string })
+  /** `running`: what it has been at since before it knew this coordinator, or lost it from sight. */
+  | (FromWorker & {
+      readonly type: 'hello';
+      readonly name: string;
+      readonly running: (TaskRef & { readonly attempt: number }) | undefined;
+    })
   | (FromWorker & {
       readonly type: 'heartbeat';
       readonly running: (TaskRef & { readonly attempt: number; readonly progress: TaskProgress }) | undefined;
@@ -192,6 +197,8 @@ export type Event =
   | (OfStudy & { readonly type: 'submit'; readonly tasks: readonly TaskState[] })
   /** Somebody asks again: what failed for a reason that may be gone gets new attempts. */
   | (OfStudy & { readonly type: 'retry' })
+  /** Final checkpoints were lost with a disk: their tasks are to be done again, where they are done with these still. */
+  | (OfStudy & { readonly type: 'redo'; readonly tasks: readonly { readonly task: string; readonly hash: string }[] })
   | (OfStudy & { readonly type: 'pause' })
   | (OfStudy & { readonly type: 'resume' })
   | (OfStudy & { readonly type: 'cancel' })

@@ -22,8 +22,8 @@ import {
 export function writeToCoordinator(message: ToCoordinator): noisefold.v1.ToCoordinator.$Properties {
   switch (message.type) {
     case 'hello': {
-      const { protocol, version, name, pid, capabilities } = message;
-      return { hello: { protocol, version, name, pid, ...capabilities } };
+      const { protocol, version, name, pid, capabilities, running } = message;
+      return { hello: { protocol, version, name, pid, ...capabilities, running: running ? leaseOf(running) : null } };
     }
     case 'heartbeat': {
       const { running } = message;
@@ -178,11 +178,14 @@ export function readFromCoordinator(envelope: noisefold.v1.FromCoordinator.$Shap
 }
 
 /** Of a hello in another protocol only the versions are read: it is there to be refused (versions.ts), whatever else it says. */
-function readHello({ protocol, version, name, pid, engine, device, threads, memory }: noisefold.v1.Hello.$Shape): object {
-  if (protocol === protocolVersion)
-    return { protocol, version, name, pid, capabilities: { engine, device, threads, memory: integer(memory) } };
+function readHello(hello: noisefold.v1.Hello.$Shape): object {
+  const { protocol, version, name, pid, engine, device, threads, memory, running } = hello;
+  if (protocol === protocolVersion) {
+    const capabilities = { engine, device, threads, memory: integer(memory) };
+    return { protocol, version, name, pid, capabilities, running: running ? readLease(running) : undefined };
+  }
   const unknown = { engine: 'unknown', device: '', threads: 0, memory: 0 };
-  return { protocol, version, name: 'unknown', pid: 0, capabilities: unknown };
+  return { protocol, version, name: 'unknown', pid: 0, capabilities: unknown, running: undefined };
 }
 
 function readPiece({ transfer, hash, offset, total, bytes }: noisefold.v1.BlobChunk.$Shape): object {

@@ -33,6 +33,8 @@ export type WorkerMessage =
       readonly name: string;
       readonly pid: number;
       readonly capabilities: Capabilities;
+      /** What it is at already: the coordinator was restarted, or the connection lost. */
+      readonly running: Lease | undefined;
     }
   | { readonly type: 'heartbeat'; readonly running: (Lease & { readonly progress: TaskProgress }) | undefined }
   /** The blob is in the coordinator's artifact store. */

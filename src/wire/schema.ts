@@ -25,6 +25,7 @@ export const toCoordinator: z.ZodType<ToCoordinator> = z.discriminatedUnion('typ
     name,
     pid: uint32,
     capabilities: z.object({ engine: name, device: text, threads: uint32, memory: safe }),
+    running: maybe(z.object(lease)),
   }),
   z.object({ type: z.literal('heartbeat'), running: maybe(z.object({ ...lease, progress: taskProgress })) }),
   z.object({ type: z.literal('checkpointed'), ...lease, hash, step: safe }),

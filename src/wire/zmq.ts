@@ -55,6 +55,8 @@ export interface ConnectOptions {
   readonly address: string;
   /** Default: none, which is for loopback addresses. */
   readonly security?: PeerSecurity;
+  /** Told when the coordinator is out of reach, and when it is back. */
+  readonly log?: Log;
 }
 
 /** Listens for peers. Throws WIRE_ADDRESS when the address is wrong or taken, WIRE_INSECURE. `send` throws WIRE_MALFORMED. */
@@ -106,7 +108,7 @@ export async function bindCoordinator({
 /**
  * Connects to a coordinator, now or whenever it is there, again and again. Throws WIRE_ADDRESS, WIRE_INSECURE. `send` throws WIRE_MALFORMED.
  */
-export function connectPeer({ address, security = { kind: 'none' } }: ConnectOptions): PeerTransport {
+export function connectPeer({ address, security = { kind: 'none' }, log = silentLog }: ConnectOptions): PeerTransport {
   requireSecure(address, security);
   const socket = new Dealer({
     ...options,
@@ -120,6 +122,7 @@ export function connectPeer({ address, security = { kind: 'none' } }: ConnectOpt
   try {
     if (security.kind === 'curve') setCurveClient(socket, security);
     failed = watchHandshakes(socket, address, security.kind);
+    tellOfConnection(socket, address, log);
     socket.connect(address);
   } catch (cause) {
     socket.close();
@@ -148,6 +151,19 @@ export function connectPeer({ address, security = { kind: 'none' } }: ConnectOpt
       socket.close();
     },
   };
+}
+
+function tellOfConnection({ events }: Dealer, address: string, log: Log): void {
+  let state: 'new' | 'connected' | 'lost' = 'new';
+  events.on('handshake', () => {
+    if (state === 'lost') log.log('info', 'the coordinator is in reach again', { address });
+    state = 'connected';
+  });
+  events.on('disconnect', () => {
+    if (state === 'connected')
+      log.log('warn', 'the coordinator is out of reach: what runs goes on, and it is tried again', { address });
+    if (state === 'connected') state = 'lost';
+  });
 }
 
 /** Ends when the socket is closed. */

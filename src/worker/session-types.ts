@@ -5,7 +5,7 @@ import type { CoordinatorMessage, Lease, WorkerMessage } from '../wire/messages.
 import type { SessionPhase } from './session-table.ts';
 
 /** What a worker says of itself. */
-export type Introduction = Omit<Extract<WorkerMessage, { type: 'hello' }>, 'type' | 'protocol'>;
+export type Introduction = Omit<Extract<WorkerMessage, { type: 'hello' }>, 'type' | 'protocol' | 'running'>;
 
 export interface SessionEnd {
   readonly code: number;

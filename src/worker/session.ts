@@ -275,12 +275,16 @@ const sameLease = (a: Lease | undefined, b: Lease): boolean =>
 
 const hello = (session: Session): SessionEffect => ({
   type: 'send',
-  message: { type: 'hello', protocol: protocolVersion, ...session.introduction },
+  message: { type: 'hello', protocol: protocolVersion, ...session.introduction, running: running(session)?.lease },
 });
 
-function beat({ task, phase }: Session): SessionEffect {
-  const running = task === undefined || phase === 'cancelled' ? undefined : { ...task.lease, progress: task.progress };
-  return { type: 'send', message: { type: 'heartbeat', running } };
+/** What it is at, unless that is being killed. */
+const running = ({ task, phase }: Session): CurrentTask | undefined => (phase === 'cancelled' ? undefined : task);
+
+function beat(session: Session): SessionEffect {
+  const task = running(session);
+  const now = task && { ...task.lease, progress: task.progress };
+  return { type: 'send', message: { type: 'heartbeat', running: now } };
 }
 
 const tidings = (session: Session): readonly SessionEffect[] => [

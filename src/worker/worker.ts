@@ -164,7 +164,7 @@ export function startWorker(options: WorkerOptions): Worker {
   }
 
   function run(undertaking: Undertaking, folder: TaskFolder, spec: TaskSpec): void {
-    const { run, fields } = undertaking;
+    const { run, fields, abort } = undertaking;
     log.log('info', 'task started', fields);
     undertaking.process = launcher.run(spec, folder.path, {
       onProgress: (progress) => handle({ type: 'progress', run, progress }),
@@ -172,6 +172,7 @@ export function startWorker(options: WorkerOptions): Worker {
       onEnd(how) {
         if (how === 'stopped') log.log('info', 'task stopped', fields);
         else if ('result' in how) log.log('info', 'task done', fields);
+        else if (abort.signal.aborted) log.log('info', 'task killed', fields);
         else log.log('warn', 'task failed', { ...fields, ...how.failure });
         handle({ type: 'ended', run, how });
       },

@@ -9,7 +9,7 @@ import { configHash, parseSweep } from '../../src/config/parse.ts';
 import type { SweepConfig, TrialConfig } from '../../src/config/types.ts';
 import { startCoordinator } from '../../src/coordinator/coordinator.ts';
 import type { Metrics } from '../../src/coordinator/metrics.ts';
-import type { Coordinator, StudyStores } from '../../src/coordinator/types.ts';
+import type { Coordinator, CoordinatorOptions, StudyStores } from '../../src/coordinator/types.ts';
 import type { Plan } from '../../src/plan/types.ts';
 import { violations } from '../../src/scheduler/invariants.ts';
 import { defaultPolicy, type Policy } from '../../src/scheduler/types.ts';
@@ -97,6 +97,7 @@ export interface Setup {
   readonly faults?: LoopbackOptions;
   readonly policy?: Partial<Policy>;
   readonly graceMs?: number;
+  readonly garbage?: CoordinatorOptions['garbage'];
   readonly artifacts?: MemoryArtifacts;
   readonly metrics?: Metrics;
   readonly log?: Log;
@@ -174,6 +175,7 @@ export function open(setup: Setup = {}): Bench {
     },
     heartbeatMs: 10,
     graceMs: setup.graceMs ?? 0,
+    garbage: setup.garbage,
     clock: { now: setup.now ?? (() => Date.now()) },
     timers: {
       // A full disk is looked at again after a second; a test does not wait that long.

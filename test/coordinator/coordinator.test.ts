@@ -114,7 +114,7 @@ describe('a coordinator with workers', () => {
     const first = open({ stores });
     const hello = (to: ReturnType<typeof first.peer>): void =>
       to.send({
-        ...{ type: 'hello', protocol: protocolVersion, version: '0', name: 'w', pid: 1 },
+        ...{ type: 'hello', protocol: protocolVersion, version: '0', name: 'w', pid: 1, running: undefined },
         capabilities: { engine: 'fake', device: 'cpu', threads: 1, memory: 0 },
       });
     const before = first.peer();
@@ -168,7 +168,7 @@ describe('a coordinator with workers', () => {
     const bench = open({ stores: oneStudy() });
     const old = bench.peer();
     old.send({
-      ...{ type: 'hello', protocol: 99, version: '9', name: 'w', pid: 1 },
+      ...{ type: 'hello', protocol: 99, version: '9', name: 'w', pid: 1, running: undefined },
       capabilities: { engine: 'e', device: 'd', threads: 1, memory: 0 },
     });
     old.send({ type: 'request', request: 7, protocol: 99, body: { type: 'list' } });
@@ -205,7 +205,7 @@ describe('what a coordinator sends', () => {
     const bench = open({ stores, faults: { deliveries } });
     for (let i = 0; i < 5; i++)
       bench.peer().send({
-        ...{ type: 'hello', protocol: protocolVersion, version: '0', name: `w${i}`, pid: 1 },
+        ...{ type: 'hello', protocol: protocolVersion, version: '0', name: `w${i}`, pid: 1, running: undefined },
         capabilities: { engine: 'fake', device: 'cpu', threads: 1, memory: 0 },
       });
     await until(() => events.filter((event) => event === 'assign').length === 5, 'five tasks sent');
@@ -318,7 +318,7 @@ describe('checkpoints', () => {
     const bench = open({ stores: oneStudy(), policy: { leaseMs: 5_000 } });
     const worker = bench.peer();
     worker.send({
-      ...{ type: 'hello', protocol: protocolVersion, version: '0', name: 'w', pid: 1 },
+      ...{ type: 'hello', protocol: protocolVersion, version: '0', name: 'w', pid: 1, running: undefined },
       capabilities: { engine: 'fake', device: 'cpu', threads: 1, memory: 0 },
     });
     await until(() => worker.heard.some(({ type }) => type === 'assign'), 'a task');

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { silentLog } from '../../src/base/ports.ts';
 import { repairStudy } from '../../src/coordinator/repair.ts';
 import type { Store } from '../../src/store/store.ts';
-import { briefTask, checkpointHash, open, scores, storeOf, type Bench } from './bench.ts';
+import { briefTask, checkpointHash, open, scores, storeOf, until, type Bench } from './bench.ts';
 
 async function finished(more = ''): Promise<{ store: Store; bench: Bench }> {
   const store = storeOf('s', more);
@@ -51,5 +51,58 @@ describe('repairing a study', () => {
     const { store, bench } = await finished('checkpoints: { keep: { best: 1 } }');
     await bench.artifacts.delete(checkpointHash('trial-0004', 10));
     assert.deepEqual(await repaired(store, bench, true), []);
+  });
+});
+
+describe('a service', () => {
+  /** Serves the finished study with the artifacts of another coordinator. */
+  const serve = ({ store, bench }: Awaited<ReturnType<typeof finished>>): Bench =>
+    open({
+      ...{ stores: new Map([['s', store]]), artifacts: bench.artifacts, policy: { whenDone: 'wait' } },
+      garbage: { everyMs: 10, graceMs: 3_600_000 },
+    });
+  const whole = async ({ artifacts }: Bench, trial: string): Promise<boolean> =>
+    (await artifacts.verify(checkpointHash(trial, 10))) === 'good';
+
+  it('has results made again whose checkpoint is gone, by itself', async () => {
+    const before = await finished();
+    await before.bench.artifacts.delete(checkpointHash('trial-0002', 10));
+    const bench = serve(before);
+    await until(() => bench.coordinator.state().studies.get('s')?.status === 'running', 'the study to go on');
+    bench.join('w1');
+    await bench.coordinator.ended('s');
+    assert.ok(await whole(bench, 'trial-0002'));
+    assert.deepEqual(scores(before.store), [0, 1, 2, 3, 4]);
+    assert.deepEqual(
+      before.store.tasks().map(({ attempt }) => attempt),
+      [1, 1, 2, 1, 1],
+    );
+    await bench.close();
+  });
+
+  it('reads the bytes too when it is asked to try again', async () => {
+    const before = await finished();
+    before.bench.artifacts.damage(checkpointHash('trial-0001', 10), 'truncate');
+    const bench = serve(before);
+    assert.deepEqual(await bench.ask({ type: 'retry', study: 's' }), { type: 'accepted', study: 's', existed: true });
+    await until(() => bench.coordinator.state().studies.get('s')?.status === 'running', 'the study to go on');
+    bench.join('w1');
+    await bench.coordinator.ended('s');
+    assert.ok(await whole(bench, 'trial-0001'));
+    await bench.close();
+  });
+
+  it('wants nothing back that its study lets go, and nothing of a cancelled one', async () => {
+    for (const more of ['checkpoints: { keep: { best: 1 } }', 'seed: 1']) {
+      const before = await finished(more);
+      if (more.startsWith('seed'))
+        before.store.commit({ tasks: [], study: { status: 'cancelled', from: 'finished', cause: 'a test', atMs: 1 } });
+      await before.bench.artifacts.delete(checkpointHash('trial-0004', 10));
+      const bench = serve(before);
+      bench.join('w1');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.ok(before.store.tasks().every(({ attempt }) => attempt === 1));
+      await bench.close();
+    }
   });
 });

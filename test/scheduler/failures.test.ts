@@ -53,6 +53,17 @@ describe('a task that fails', () => {
     assert.equal(of(effects, 'persist').at(-1)?.cause, 'TASK_CRASHED: it failed on w1 and w2');
   });
 
+  it('goes to a worker on which it has not failed yet, where one is idle', () => {
+    const both = run(stateOf(['a', 'b']), hello('w1', 0), hello('w2', 0), failed('w1', 1, 'a'), done('w2', 2, 'b'));
+    const { effects } = run(both.state, beat('w1', 20), beat('w2', 20), tick(20));
+    assert.deepEqual(
+      of(effects, 'assign').map(({ worker, task, attempt }) => [worker, task, attempt]),
+      [['w2', 'a', 2]],
+    );
+    const alone = run(stateOf(['a']), hello('w1', 0), failed('w1', 1, 'a'), beat('w1', 20), tick(20));
+    assert.equal(taskOf(alone.state, 'a').worker, 'w1', 'and to the same one where it is the only one');
+  });
+
   it('is blamed on the worker that holds it, though the news comes over a connection that is new', () => {
     const { state } = run(stateOf(['a']), hello('p1', 0, 'w1'), beat('p1', 1, 'a'), failed('p2', 2, 'a'));
     assert.deepEqual(taskOf(state, 'a').failedOn, ['w1']);

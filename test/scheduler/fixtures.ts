@@ -88,7 +88,13 @@ export function run(state: State, ...events: Event[]): { state: State; effects: 
 export const of = <T extends Effect['type']>(effects: readonly Effect[], type: T): Extract<Effect, { type: T }>[] =>
   effects.filter((effect): effect is Extract<Effect, { type: T }> => effect.type === type);
 
-export const hello = (worker: string, nowMs: number, name = worker): Event => ({ type: 'hello', worker, name, nowMs });
+export const hello = (worker: string, nowMs: number, name = worker, task?: string, attempt = 1): Event => ({
+  type: 'hello',
+  worker,
+  name,
+  running: task === undefined ? undefined : { study: 's', task, attempt },
+  nowMs,
+});
 export const tick = (nowMs: number): Event => ({ type: 'tick', nowMs });
 export const beat = (worker: string, nowMs: number, task?: string, { attempt = 1, at = 1, study = 's' } = {}): Event => ({
   type: 'heartbeat',

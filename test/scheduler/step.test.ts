@@ -94,6 +94,21 @@ describe('leases', () => {
     assert.equal(taskOf(state, 'a').worker, 'peer2');
   });
 
+  it('are not joined by a second one when a worker comes back with the first', () => {
+    const before = run(stateOf(['a', 'b']), hello('p1', 0, 'w1'), beat('p1', 1, 'a')).state;
+    const rows = [...(before.studies.get('s')?.tasks.values() ?? [])];
+    const again = recover([{ name: 's', status: 'running', tasks: rows }], policy, 2, 1_000);
+    const { state, effects } = run(again, hello('p9', 3, 'w1', 'a'), beat('p9', 4, 'a'));
+    assert.deepEqual(of(effects, 'assign'), []);
+    assert.deepEqual([taskOf(state, 'a').worker, statusOf(state, 'b')], ['p9', 'pending']);
+    const other = run(state, hello('p3', 5, 'w3', 'gone'), beat('p3', 6, 'gone'), beat('p3', 7));
+    assert.deepEqual(
+      of(other.effects, 'assign').map(({ worker, task }) => [worker, task]),
+      [['p3', 'b']],
+      'one whose attempt has ended gets work when it has killed that',
+    );
+  });
+
   it('that ended with the coordinator itself are blamed on nobody', () => {
     let state = stateOf(['a']);
     for (let restarts = 0; restarts < 2 * policy.maxLosses; restarts++)

@@ -19,6 +19,7 @@ import {
   statusOf,
   studyStatus,
   taskNamed,
+  taskOf,
   workerStatus,
 } from './fixtures.ts';
 
@@ -27,6 +28,41 @@ const submit = (nowMs: number, tasks = [taskNamed('x')], study = 's'): Event => 
   nowMs,
   study,
   tasks: tasks.map(newTaskState),
+});
+
+describe('a result whose checkpoint was lost', () => {
+  const lost = (nowMs: number, task: string, hash = `end of ${task}`, study = 's'): Event => ({
+    ...{ type: 'redo', nowMs, study, tasks: [{ task, hash }] },
+  });
+
+  it('is made again from the beginning, and its study with it; late messages of the old attempt stay late', () => {
+    const finished = run(stateOf(['a', 'b']), hello('w1', 0), done('w1', 1, 'a'), done('w1', 2, 'b'));
+    assert.equal(studyStatus(finished.state), 'finished');
+    const redone = run(finished.state, lost(3, 'a'), hello('w2', 4), done('w1', 5, 'a', 1));
+    assert.deepEqual([studyStatus(redone.state), statusOf(redone.state, 'b')], ['running', 'done']);
+    const { status, attempt, checkpoint, result } = taskOf(redone.state, 'a');
+    assert.deepEqual(
+      { status, attempt, checkpoint, result },
+      {
+        ...{ status: 'leased', attempt: 2 },
+        ...{ checkpoint: undefined, result: undefined },
+      },
+    );
+    assert.equal(studyStatus(run(redone.state, done('w2', 6, 'a', 2)).state), 'finished');
+  });
+
+  it('stays where it has another checkpoint by now, or nobody wants it', () => {
+    const one = run(stateOf(['a']), hello('w1', 0), done('w1', 1, 'a')).state;
+    assert.equal(run(one, lost(2, 'a', 'another')).state, one);
+    assert.equal(run(one, lost(2, 'a', 'end of a', 't')).state, one);
+    const failedTrial = run(
+      stateOf({ s: folds('a', 2) }),
+      hello('w1', 0),
+      done('w1', 1, 'a/0'),
+      failed('w1', 2, 'a/1', 1, diverged),
+    );
+    assert.equal(statusOf(run(failedTrial.state, lost(3, 'a/0')).state, 'a/0'), 'done');
+  });
 });
 
 describe('a study that is paused', () => {

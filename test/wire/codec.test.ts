@@ -151,6 +151,7 @@ describe('peers of another version', () => {
     name: 'w',
     pid: 1,
     capabilities: { engine: 'onnx', device: 'cpu', threads: 1, memory: 0 },
+    running: undefined,
   };
 
   it('are told which side to upgrade, workers and clients', () => {

@@ -267,7 +267,10 @@ export const clientAnswer: fc.Arbitrary<ClientAnswer> = fc.oneof(
 
 export const toCoordinator: fc.Arbitrary<ToCoordinator> = plain(
   fc.oneof(
-    fc.record({ type: type('hello'), protocol: fc.constant(protocolVersion), version: text, name, pid: uint32, capabilities }),
+    fc.record({
+      ...{ type: type('hello'), protocol: fc.constant(protocolVersion), version: text, name, pid: uint32, capabilities },
+      running: perhaps(fc.record(lease)),
+    }),
     fc.record({ type: type('heartbeat'), running: perhaps(fc.record({ ...lease, progress: taskProgress })) }),
     fc.record({ type: type('checkpointed'), ...lease, hash, step }),
     fc.record({ type: type('done'), ...lease, result: taskResult }),

@@ -87,7 +87,7 @@ describe('the ZeroMQ transport', () => {
     const worker = connectPeer(away);
     const capabilities = { engine: 'onnx', device: 'cpu', threads: 1, memory: 0 };
     for (let pid = 1; pid <= 3; pid++)
-      worker.send({ type: 'hello', protocol: protocolVersion, version: '0', name: 'w', pid, capabilities });
+      worker.send({ type: 'hello', protocol: protocolVersion, version: '0', name: 'w', pid, capabilities, running: undefined });
     worker.send({ type: 'goodbye' });
     const coordinator = await bindAgain(away.address);
     const heard: ToCoordinator[] = [];

@@ -184,6 +184,8 @@ describe('a worker’s session', () => {
   it('introduces itself again to a restarted coordinator, and tells it at once what it does and did', () => {
     const introduce = hear({ type: 'introduce' });
     assert.deepEqual(does(...running, introduce), ['say hello']);
+    const [hello] = after(...running, introduce).effects;
+    assert.deepEqual(hello?.type === 'send' && hello.message.type === 'hello' && hello.message.running, lease);
     assert.deepEqual(does(...running, introduce, introduce), [], 'one hello for all that it said before');
     assert.deepEqual(does(...running, introduce, beat, introduce), ['say hello']);
     assert.deepEqual(does(...running, introduce, welcome), ['joined', 'say heartbeat']);
