@@ -13,8 +13,8 @@ import { waitFor } from './wait.ts';
 interface SubmitArguments extends ConnectionArguments {
   config: string;
   set: string[];
-  watch: boolean;
-  wait: boolean;
+  watch: boolean | undefined;
+  wait: boolean | undefined;
 }
 
 export const submitCommand: CommandModule<CommonArguments, SubmitArguments> = {
@@ -24,8 +24,9 @@ export const submitCommand: CommandModule<CommonArguments, SubmitArguments> = {
     withConnection(yargs)
       .positional('config', { type: 'string', demandOption: true, describe: 'The YAML file of the sweep' })
       .option('set', { type: 'string', array: true, default: [], describe: 'Replace a value of the configuration: path=value' })
-      .option('watch', { type: 'boolean', default: false, describe: 'Then watch it, as top does' })
-      .option('wait', { type: 'boolean', default: false, describe: 'Then wait for its end, for scripts' })
+      // Without defaults: `false` counts as given when conflicts are looked for.
+      .option('watch', { type: 'boolean', describe: 'Then watch it, as top does' })
+      .option('wait', { type: 'boolean', describe: 'Then wait for its end, for scripts' })
       .conflicts('wait', 'watch')
       .example('$0 submit sweep.yaml --connect tcp://host:7777 --key client.json', 'Hand it over, and leave')
       .example('$0 fetch diamonds', 'Bring its ranking and its best model here when it is done'),
