@@ -51,6 +51,13 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
   let state: State | undefined;
   let dirty = false;
 
+  /** Whether its bytes were ever lost; an upload that was under way may have brought them back before anybody looked again. */
+  const losses = new Set<string>();
+  const wasLost = (hash: string): boolean => {
+    for (const one of disk().lost) losses.add(one);
+    return losses.has(hash);
+  };
+
   const rowOf = (study: string, task: string): TaskState | undefined =>
     disk()
       .rows.get(study)
@@ -95,7 +102,9 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
     for (const row of disk().rows.get(study)?.tasks() ?? []) {
       const key = `${study}/${row.task.id}`;
       const known = results.get(key);
-      if (known !== undefined && JSON.stringify(row.result) !== JSON.stringify(known))
+      const isRedone = row.result === undefined && known?.checkpoint !== undefined && wasLost(known.checkpoint);
+      if (isRedone) results.delete(key);
+      else if (known !== undefined && JSON.stringify(row.result) !== JSON.stringify(known))
         found(`the result of ${key} is lost or changed`);
       if (row.result !== undefined) results.set(key, row.result);
       const before = attempts.get(key) ?? 0;
@@ -132,7 +141,7 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
         blame.failures++;
         if (worker !== undefined) blame.failedOn.add(worker);
       }
-      if (cause === 'tried again') blames.delete(key);
+      if (cause === 'tried again' || cause === 'its checkpoint was lost or corrupt') blames.delete(key);
       else if (to === 'pending' && from !== 'pending') {
         if (blame.losses >= policy.maxLosses) found(`${key} was lost ${blame.losses} times, and goes on`);
         if (blame.failures >= policy.maxFailures) found(`${key} failed ${blame.failures} times, and goes on`);
@@ -168,7 +177,12 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
       const { rows: stores, blobs } = disk();
       for (const [study, store] of stores)
         for (const { task, status, checkpoint, result } of store.tasks()) {
-          if (status === 'done' && result?.checkpoint !== undefined && !blobs.has(result.checkpoint))
+          if (
+            status === 'done' &&
+            result?.checkpoint !== undefined &&
+            !blobs.has(result.checkpoint) &&
+            !wasLost(result.checkpoint)
+          )
             found(`${study}/${task.id} is done, and its model is not there`);
           if (isHeld(status) && checkpoint !== undefined && !blobs.has(checkpoint.hash) && !disk().damaged.has(checkpoint.hash))
             found(`${study}/${task.id} has a checkpoint that is not there`);

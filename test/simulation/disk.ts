@@ -21,6 +21,10 @@ export interface Disk {
   stores(process: Process): StudyStores;
   artifacts(process: Process): ArtifactStore;
   damage(hash: string): void;
+  /** A blob is gone. */
+  lose(hash: string): void;
+  /** Those that are gone and not written again. */
+  readonly lost: ReadonlySet<string>;
   /** What a crash of the machine does to what was not synced. */
   tear(random: Random): void;
 }
@@ -30,12 +34,14 @@ export function createDisk(world: World, random: Random, onCommit: (study: strin
   const blobs = new Map<string, Uint8Array>();
   const parts = new Map<string, Uint8Array>();
   const damaged = new Set<string>();
+  const lost = new Set<string>();
   const fullError = (): NoisefoldError => new NoisefoldError('DISK_FULL', 'no space left on the simulated disk');
   const missing = (hash: string): NoisefoldError => new NoisefoldError('ARTIFACT_NOT_FOUND', `there is no artifact ${hash}`);
 
   function write(hash: string, bytes: Uint8Array): void {
     blobs.set(hash, bytes.slice());
     damaged.delete(hash);
+    lost.delete(hash);
   }
 
   function guardedStore(name: string, store: Store, process: Process): Store {
@@ -132,7 +138,7 @@ export function createDisk(world: World, random: Random, onCommit: (study: strin
           const bytes = blobs.get(hash);
           if (bytes === undefined) return 'missing';
           if (sha256(bytes) === hash) return 'good';
-          blobs.delete(hash);
+          disk.lose(hash);
           return 'corrupt';
         }),
       delete: (hash) =>
@@ -150,6 +156,7 @@ export function createDisk(world: World, random: Random, onCommit: (study: strin
     rows,
     blobs,
     damaged,
+    lost,
     stores: (process) => ({
       list: () => [...rows.keys()].sort(),
       open(study) {
@@ -165,6 +172,9 @@ export function createDisk(world: World, random: Random, onCommit: (study: strin
       bytes[0] = (bytes[0] ?? 0) ^ 1;
       blobs.set(hash, bytes);
       damaged.add(hash);
+    },
+    lose(hash) {
+      if (blobs.delete(hash)) lost.add(hash);
     },
     tear(draw) {
       for (const [hash, bytes] of parts) parts.set(hash, bytes.slice(0, draw.whole(0, bytes.length)));

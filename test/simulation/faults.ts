@@ -21,6 +21,7 @@ export const faultKinds = [
   'disk full',
   'disk breaks',
   'damage a blob',
+  'lose a model',
   'task crash',
   'task hang',
   'slow worker',
@@ -129,6 +130,13 @@ function cause(kind: FaultKind, { world, random, network, disk, cluster, studies
           .flatMap(({ status, checkpoint }) => (status !== 'done' && checkpoint !== undefined ? [checkpoint.hash] : [])),
       );
       if (running.length > 0) disk.damage(random.pick(running));
+      return;
+    }
+    case 'lose a model': {
+      const models = [...disk.rows.values()].flatMap((store) =>
+        store.study()?.status === 'cancelled' ? [] : store.tasks().flatMap(({ result }) => result?.checkpoint ?? []),
+      );
+      if (models.length > 0) disk.lose(random.pick(models));
       return;
     }
     case 'task crash':

@@ -107,6 +107,18 @@ export const mutations: readonly Mutation[] = [
     '    void upload.finish();\n',
   ),
   one(
+    'nobody looks whether models are still there',
+    'coordinator/coordinator.ts',
+    'timers.every(options.garbage.everyMs, () => void healInTime()),',
+    '',
+  ),
+  one(
+    'a result that is made again counts its attempts from the beginning',
+    'scheduler/studies.ts',
+    '({ ...newTaskState(task), attempt })',
+    '({ ...newTaskState(task), attempt: attempt * 0 })',
+  ),
+  one(
     'the garbage collector does not see running tasks',
     'coordinator/garbage.ts',
     '.tasks.pointingAt(hash) ?? 0;',

@@ -76,8 +76,13 @@ export async function simulate(seed: number, { record = false, faults = true }: 
     const status = now.get(name)?.status;
     // More trials may be on their way.
     if ((now.get(name)?.tasks.size ?? 0) < plan.tasks.length) return false;
-    return (status === 'finished' && !retryable(name)) || (status === 'cancelled' && name === expendable);
+    return (status === 'finished' && !retryable(name) && !lacksModel(name)) || (status === 'cancelled' && name === expendable);
   };
+  const lacksModel = (name: string): boolean =>
+    disk.rows
+      .get(name)
+      ?.tasks()
+      .some(({ result }) => result?.checkpoint !== undefined && disk.lost.has(result.checkpoint)) ?? false;
   const retryable = (name: string): boolean =>
     disk.rows
       .get(name)
