@@ -150,7 +150,11 @@ export const faults: readonly (readonly [rule: RuleName, fault: string, in_: Ren
   ['exit codes mean what they mean', 'a rule for another container', 'gpu', set(job, 'spec.podFailurePolicy.rules.0.onExitCodes.containerName', 'main')],
   ['exit codes mean what they mean', 'restarts in place', 'gpu', set(job, `${pod}.restartPolicy`, 'OnFailure')],
   ['exit codes mean what they mean', 'replaced while it leaves', 'gpu', set(job, 'spec.podReplacementPolicy', 'TerminatingOrFailed')],
-  ['exit codes mean what they mean', 'a number of completions', 'gpu', set(job, 'spec.completions', 4)],
+  ['exit codes mean what they mean', 'one wrong worker ends all', 'gpu', set(job, 'spec.podFailurePolicy.rules.0.action', 'FailJob')],
+  ['exit codes mean what they mean', 'indexes without failures of their own', 'gpu', set(job, 'spec.backoffLimitPerIndex', undefined)],
+  ['exit codes mean what they mean', 'pods that are all alike', 'gpu', set(job, 'spec.completionMode', 'NonIndexed')],
+  ['exit codes mean what they mean', 'a limit for all of them', 'gpu', set(job, 'spec.backoffLimit', 30)],
+  ['exit codes mean what they mean', 'more workers, but only once', 'gpu', set(job, 'spec.parallelism', 8)],
   ['exit codes mean what they mean', 'workers that never end', 'gpu', say('--idle-exit=900', '--threads=1')],
   ['exit codes mean what they mean', 'a pool that is not started again', 'pool', set('Deployment/worker', `${pod}.restartPolicy`, 'Never')],
 

@@ -119,10 +119,10 @@ const exits: Rule = (manifests) =>
     const names = pod.containers.map((container) => textAt(container, 'name'));
     const say = (condition: boolean, problem: string): string[] => (condition ? [] : [`${owner}: ${problem}`]);
     return [
-      ...say(actionOf(exitCodes.refused) === 'FailJob', `${exitCodes.refused} does not end the Job`),
+      ...say(actionOf(exitCodes.refused) === 'FailIndex', `${exitCodes.refused} is tried again, or ends the other workers`),
       ...say(
-        rules.indexOf(rules.find((rule) => textAt(rule, 'action') === 'FailJob') ?? null) === 0,
-        'another rule comes before the one that ends the Job',
+        rules.indexOf(rules.find((rule) => textAt(rule, 'action') === 'FailIndex') ?? null) === 0,
+        'another rule comes before the one for what was set up wrongly',
       ),
       ...say(actionOf(exitCodes.stopped) === 'Ignore', `${exitCodes.stopped} counts as a failure`),
       ...say(actionOf(128 + 15) === 'Ignore', 'SIGTERM counts as a failure'),
@@ -136,7 +136,12 @@ const exits: Rule = (manifests) =>
       ),
       ...say(textAt(spec, 'restartPolicy') === 'Never', 'a failure policy needs restartPolicy: Never'),
       ...say(textAt(manifest, 'spec.podReplacementPolicy') === 'Failed', 'a failure policy needs podReplacementPolicy: Failed'),
-      ...say(get(manifest, 'spec.completions') === undefined, 'is no work queue'),
+      ...say(
+        textAt(manifest, 'spec.completionMode') === 'Indexed' && Number(get(manifest, 'spec.backoffLimitPerIndex')) > 0,
+        'workers have no failures of their own',
+      ),
+      ...say(get(manifest, 'spec.backoffLimit') === undefined, 'failures of one worker end the others'),
+      ...say(get(manifest, 'spec.completions') === get(manifest, 'spec.parallelism'), 'its two numbers of workers differ'),
       ...say(
         pod.containers.every((container) => option(container, 'idle-exit') !== undefined),
         'never ends: --idle-exit is missing',
