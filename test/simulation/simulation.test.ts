@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { faultKinds } from './faults.ts';
+import { misplaced } from './mutations.ts';
 import { simulate, type Outcome } from './simulation.ts';
 
 /** The transcript's end, and how to see it again. */
@@ -31,5 +32,11 @@ describe('a cluster on which things go wrong', () => {
       const [first, second] = [await simulate(seed, { record: true }), await simulate(seed, { record: true })];
       assert.deepEqual(first.transcript, second.transcript);
     }
+  });
+});
+
+describe('the bugs to be planted', () => {
+  it('have their place in the sources still', () => {
+    assert.deepEqual(misplaced(), []);
   });
 });
