@@ -27,6 +27,13 @@ for (const name of readdirSync(modules, { recursive: true }))
   if (name.endsWith('.map') || (name.startsWith('@tensorflow/') && browsers.test(name.slice(name.lastIndexOf('/') + 1))))
     rmSync(join(modules, name), { force: true });
 
+// The same again of the client for buckets: Node takes dist-cjs (the condition "node" of its exports).
+for (const scope of ['@aws-sdk', '@smithy'])
+  for (const name of readdirSync(join(modules, scope))) {
+    remove(scope, name, 'dist-es');
+    remove(scope, name, 'dist-types');
+  }
+
 for (const name of ['onnxruntime-node', 'onnxruntime-common', '@tensorflow', 'core-js']) {
   // Not renamed: a build step may not rename a folder that an earlier one made.
   cpSync(join(modules, name), join(engines, 'node_modules', name), { recursive: true, verbatimSymlinks: true });

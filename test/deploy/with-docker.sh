@@ -9,7 +9,7 @@ if [ "${NOISEFOLD_UNSHARED:-}" != yes ]; then
   root=$(realpath "$(dirname "$0")/../..")
   mkdir -p "$folder"
   if [ ! -e "$folder/base.tar" ]; then
-    mmdebstrap --quiet --variant=minbase --include=libstdc++6,libatomic1 bookworm "$folder/base.tar.part"
+    mmdebstrap --quiet --format=tar --variant=minbase --include=libstdc++6,libatomic1 bookworm "$folder/base.tar.part"
     mv "$folder/base.tar.part" "$folder/base.tar"
   fi
   if ! cmp -s "$root/package-lock.json" "$folder/build/filled-for"; then
