@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { studyAt, temporaryFolder } from '../e2e/harness.ts';
+import { commandsOf, commandWith } from './commands.ts';
 import { command, eventually, inTheMiddle, settings, study, tasksOf, undisturbed } from './sweeps.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -22,7 +23,15 @@ const bin = join(folder, 'bin');
 const environment = { ...process.env, NOISEFOLD_SHARED: shared, PATH: `${bin}:${process.env['PATH'] ?? ''}` };
 const slurm = (program: string, ...args: readonly string[]): string => command(program, args, { cwd: folder, env: environment });
 const submit = (...args: readonly string[]): string => slurm('sbatch', '--parsable', ...args).trim();
-const script = (name: string): string => join(root, 'deploy/slurm', name);
+/** Runs a command of deploy/README.md, for the tests' study and cluster. */
+function written(words: string, changed: (line: string) => string = (line) => line): string {
+  const line = commandWith(commandsOf('deploy/README.md', '## Slurm'), words)
+    .replace('diamonds', study)
+    .replace('deploy/slurm/', join(root, 'deploy/slurm/'));
+  // The logs of jobs are where they were submitted.
+  const cwd = line.startsWith('sbatch') ? folder : join(folder, 'study');
+  return command('sh', ['-c', changed(line)], { cwd, env: environment }).trim();
+}
 
 /** [task of the array, state, restarts] of its tasks that are in the queue. */
 const jobs = (array: string) =>
@@ -62,8 +71,13 @@ describe('deploy/slurm', { skip }, () => {
     );
     chmodSync(join(bin, 'noisefold'), 0o755);
     expected = (await undisturbed(folder)).ranking;
-    coordinator = submit('--partition=service', script('coordinator.sbatch'));
-    workers = submit('--partition=low', '--array=1-2', '--gres=gpu:1', '--mem=1G', '--cpus-per-task=1', script('workers.sbatch'));
+    coordinator = written('coordinator.sbatch', (line) => line.replace('sbatch', 'sbatch --parsable --partition=service'));
+    workers = written('workers.sbatch', (line) =>
+      line
+        .replace('sbatch', 'sbatch --parsable --partition=low --mem=1G --cpus-per-task=1')
+        .replace('--array=1-8', '--array=1-2')
+        .replace('--time=08:00:00', '--time=00:20:00'),
+    );
     await eventually('coordinator', () => existsSync(join(shared, 'keys/client.json')), everything);
   });
 
@@ -82,7 +96,7 @@ describe('deploy/slurm', { skip }, () => {
   });
 
   it('workers that a more important job evicts checkpoint, are requeued by Slurm, and resume', async () => {
-    noisefold('submit', 'sweep.yaml', ...settings);
+    written('noisefold submit', (line) => `${line} ${settings.join(' ')}`);
     const evicted = await eventually(
       'two tasks in the middle',
       () => {
@@ -140,7 +154,7 @@ describe('deploy/slurm', { skip }, () => {
   });
 
   it('the ranking is the same to the byte as that of an undisturbed sweep', () => {
-    noisefold('fetch', study, '--output', join(folder, 'fetched'));
+    written('noisefold fetch', (line) => `${line} --output ${join(folder, 'fetched')}`);
     assert.equal(studyAt(folder, 'fetched', study).text('ranking.csv'), expected.toString());
   });
 
