@@ -26,6 +26,10 @@ const control = (verb: Verb): CommandModule<CommonArguments, ControlArguments> =
     withClient(args, async (client) => {
       await client.ask({ type: verb, study: args.study }, 'accepted');
       printStudy(await client.ask({ type: 'status', study: args.study }, 'study'), args);
+      if (verb === 'retry' && !args.json)
+        process.stdout.write(
+          '\nIts checkpoints are being read, too: a result whose checkpoint is damaged or lost is made again.\n',
+        );
     }),
 });
 
