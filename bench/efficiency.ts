@@ -1,7 +1,7 @@
 /**
- * What a second worker is worth: a sweep of small networks on diamonds with one thread a worker, by one worker, by two, and, to see what the machine itself can give, as two
- * sweeps of half the trials that know nothing of each other, one worker each. Seconds from the first lease to the last result, so without reading the table and
- * without the report; starting the workers is part of it.
+ * What a second worker is worth: a sweep of small networks on diamonds with one thread a worker, by one worker and by two. And what the machine itself gives a second process: a sweep of half
+ * the trials alone, and two of them at once that know nothing of each other. Seconds from the first lease to the last result, so without reading the table and without
+ * the report; starting the workers is part of it.
  *
  * npm run bench -- efficiency [--trials 8] [--rounds 3]
  */
@@ -56,27 +56,28 @@ const seconds = (spans: readonly Span[]): number =>
 export async function main({ trials = 8, rounds = 3 }: BenchOptions = {}): Promise<void> {
   printHeading(`${trials} trials of an mlp of 3 x 384 on diamonds, 4 epochs, one thread a worker.`, ['onnxruntime-node']);
   const folder = mkdtempSync(join(tmpdir(), 'noisefold-efficiency-'));
-  const contenders = [
-    ['one worker', (at: string) => Promise.all([sweep(at, trials, 1)])],
-    ['two workers', (at: string) => Promise.all([sweep(at, trials, 2)])],
-    [
-      'two sweeps of half the trials',
-      (at: string) => Promise.all([sweep(join(at, 'a'), trials / 2, 1), sweep(join(at, 'b'), trials / 2, 1)]),
-    ],
-  ] as const;
+  const half = trials / 2;
+  const contenders = {
+    one: (at: string) => Promise.all([sweep(at, trials, 1)]),
+    two: (at: string) => Promise.all([sweep(at, trials, 2)]),
+    half: (at: string) => Promise.all([sweep(at, half, 1)]),
+    halves: (at: string) => Promise.all([sweep(join(at, 'a'), half, 1), sweep(join(at, 'b'), half, 1)]),
+  } as const;
+  const names = Object.keys(contenders) as (keyof typeof contenders)[];
   try {
-    const times = contenders.map((): number[] => []);
+    const times = { one: [] as number[], two: [] as number[], half: [] as number[], halves: [] as number[] };
     for (let round = 0; round < rounds; round++)
-      for (const [i, [, run]] of contenders.entries()) times[i]?.push(seconds(await run(join(folder, `${round}-${i}`))));
-    const medians = times.map(median);
-    const alone = medians[0] ?? NaN;
+      for (const name of names) times[name].push(seconds(await contenders[name](join(folder, `${round}-${name}`))));
+    const of = (name: keyof typeof contenders): number => median(times[name]);
+    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
     printTable(
       ['by', 'seconds', 'of twice the speed'],
-      contenders.map(([name], i) => [
-        name,
-        figure(medians[i] ?? NaN),
-        i === 0 ? '-' : `${((100 * alone) / (2 * (medians[i] ?? NaN))).toFixed(1)} %`,
-      ]),
+      [
+        ['one worker', figure(of('one')), '-'],
+        ['two workers', figure(of('two')), percent(of('one') / (2 * of('two')))],
+        ['a sweep of half the trials', figure(of('half')), '-'],
+        ['two such sweeps at once', figure(of('halves')), percent(of('half') / of('halves'))],
+      ],
     );
   } finally {
     rmSync(folder, { recursive: true });
