@@ -4,7 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'node:test';
 import { faults, type Rendering, type RuleName } from './faults.ts';
@@ -144,6 +146,23 @@ describe('k8s/README.md', () => {
     const [, namespace, name, options = ''] = command;
     assert.deepEqual([namespace, name], ['noisefold', textAt(secrets[0], 'secretName')]);
     assert.deepEqual([...options.matchAll(/--from-file=keys\/(\S+)/g)].map((match) => match[1]).sort(), files);
+  });
+
+  it('shows an overlay of one’s own that renders, with as many workers as it says', { skip }, () => {
+    const [, overlay] = /```yaml\n([^]*?)```/.exec(page) ?? [];
+    assert.ok(overlay !== undefined);
+    const folder = mkdtempSync(join(tmpdir(), 'noisefold-overlay-'));
+    try {
+      cpSync(join(root, 'k8s'), join(folder, 'k8s'), { recursive: true });
+      mkdirSync(join(folder, 'own'));
+      writeFileSync(join(folder, 'own/kustomization.yaml'), overlay);
+      const own = parseManifests(rendered(join(folder, 'own')) ?? '');
+      const job = own.find((one) => nameOf(one) === 'Job/worker');
+      assert.deepEqual([get(job, 'spec.parallelism'), get(job, 'spec.completions')], [16, 16]);
+      assert.equal(get(job, 'spec.template.spec.containers.0.image'), 'registry.example/noisefold-worker-gpu:0.1.0');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('speaks of objects, overlays and components that there are', () => {
