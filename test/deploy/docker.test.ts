@@ -113,17 +113,11 @@ describe('images', { skip }, () => {
   it('the coordinator knows every command, and has no engine; the worker’s engine passes its self-test', () => {
     assert.match(docker('run', '--rm', '--read-only', 'noisefold-coordinator:test', '--help'), /noisefold submit <config>/);
     assert.equal(inside('noisefold-coordinator:test', 'ls -d /app/node_modules/onnxruntime-node 2>/dev/null || true'), '');
-    const report = docker(
-      'run',
-      '--rm',
-      '--read-only',
-      '--cap-drop',
-      'ALL',
-      '--tmpfs',
-      '/tmp',
-      'noisefold-worker:test',
-      'doctor',
-    );
+    const script = 'node /app/dist/main.js doctor; find /tmp -ipath "*microsoft*"';
+    const hardened = ['--rm', '--read-only', '--cap-drop', 'ALL', '--tmpfs', '/tmp'];
+    const report = docker('run', ...hardened, '--entrypoint', 'sh', 'noisefold-worker:test', '-c', script);
+    // What ONNX Runtime's telemetry would leave.
+    assert.doesNotMatch(report, /\/tmp/);
     assert.match(report, /^onnx +cpu +works/m);
   });
 
@@ -219,6 +213,16 @@ describe('deploy/compose.yaml', { skip }, () => {
     docker('start', id);
     await eventually('healthy coordinator', () => inspect(id).State.Health?.Status === 'healthy', logs);
     assert.match(noisefold('ls'), /small +finished/);
+  });
+});
+
+describe('deploy/compose.gpu.yaml', { skip }, () => {
+  it('makes of deploy/compose.yaml a worker for all GPUs, which is not started here', () => {
+    const files = { COMPOSE_FILE: 'deploy/compose.yaml:deploy/compose.gpu.yaml' };
+    const config = composeProject('noisefold-test-gpu', files).dockerCompose('config');
+    assert.match(config, /target: worker-gpu/);
+    assert.match(config, /driver: nvidia/);
+    assert.match(config, /--engine=tensorflow/);
   });
 });
 
