@@ -9,8 +9,8 @@ import { run, smallSweep, studyAt, writeDiamonds } from '../e2e/harness.ts';
 
 export const study = 'small';
 
-/** Two trials of half a minute or more, to be met in the middle, with a checkpoint every half second or so. */
-export const settings = ['search.trials=2', 'training.epochs=1500', 'training.checkpointEveryEpochs=25'].flatMap((value) => [
+/** Two trials of more than half a minute, to be met in the middle (Slurm takes 20 s to preempt), with a checkpoint every half second or so. */
+export const settings = ['search.trials=2', 'training.epochs=4000', 'training.checkpointEveryEpochs=50'].flatMap((value) => [
   '--set',
   value,
 ]);
