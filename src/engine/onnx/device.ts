@@ -3,6 +3,7 @@
  * on a GPU has no data here, and asking onnxruntime-node for it (`getData()`, or `data` of some versions) ends the process. So tensors stay
  * behind `Held`, which can be fed to a session, read through the device and let go, and nothing else.
  */
+import './telemetry.ts';
 import * as ort from 'onnxruntime-node';
 import { NoisefoldError } from '../../base/errors.ts';
 import type { DeviceName } from '../../config/types.ts';

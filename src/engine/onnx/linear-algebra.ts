@@ -8,6 +8,7 @@
  * triangle is updated in strips of columns. The inverse in place of a triangular solve is as good as its block is well conditioned, which
  * blocks of a penalised Gram are unless a pivot is refused anyway.
  */
+import './telemetry.ts';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { transposed } from '../../ridge/reduce.ts';
 import { factorDiagonal, pivotTolerance } from '../../ridge/reference.ts';
