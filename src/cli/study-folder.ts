@@ -4,9 +4,9 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
 import { sha256 } from '../base/hash.ts';
 import { canonicalJson } from '../base/json.ts';
-import { mayGoOn } from '../config/engine.ts';
+import { engineOf } from '../config/engine.ts';
 import { configHash } from '../config/parse.ts';
-import type { EngineName, SweepConfig } from '../config/types.ts';
+import { engineNames, type EngineName, type SweepConfig } from '../config/types.ts';
 import { NoisefoldError } from '../base/errors.ts';
 import { differenceOf } from '../coordinator/submit.ts';
 import type { Prepared } from '../dataset/prepare.ts';
@@ -14,6 +14,7 @@ import { dataArtifacts, dataHash, planData } from '../dataset/study-data.ts';
 import { encodePrepared } from '../dataset/serialise.ts';
 import { planStudy } from '../plan/plan.ts';
 import type { Plan } from '../plan/types.ts';
+import { isOver } from '../scheduler/transitions.ts';
 import type { TaskState } from '../scheduler/types.ts';
 import { openStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
@@ -56,6 +57,8 @@ export interface OpenStudy {
   readonly store: Store;
   readonly artifacts: ArtifactStore;
   readonly plan: Plan;
+  /** What its tasks are trained with. */
+  readonly engine: EngineName;
   /** Whether an earlier run of the same study is taken up again. */
   readonly resumed: boolean;
 }
@@ -86,15 +89,16 @@ export function studyContents(config: SweepConfig, prepared: Prepared): StudyCon
   };
 }
 
-/** The engine of a study is that of its first result. Throws CONFIG_CHANGED where another one is asked for. */
-export function requireSameEngine(asked: EngineName, tasks: readonly Pick<TaskState, 'result'>[], folder: string): void {
-  const ran = [
-    ...new Set(tasks.flatMap(({ result }) => (result === undefined || result.engine === 'none' ? [] : [result.engine]))),
-  ];
-  if (mayGoOn(asked, ran)) return;
-  throw new NoisefoldError('CONFIG_CHANGED', `the study has results of the engine ${ran.join(' and ')}, not of ${asked}`, {
+/** The engine that the study goes on with. Throws CONFIG_CHANGED where it has results of another one than is asked for by name, and something is left to do. */
+export function engineOfStudy(asked: EngineName, tasks: readonly TaskState[], folder: string): EngineName {
+  const ran = new Set(tasks.flatMap(({ result }) => (result === undefined || result.engine === 'none' ? [] : [result.engine])));
+  const known = engineNames.filter((name) => ran.has(name));
+  const engine = engineOf(asked, known);
+  if (engine !== undefined || tasks.every(isOver)) return engine ?? asked;
+  const [first = asked] = known;
+  throw new NoisefoldError('CONFIG_CHANGED', `the study has results of the engine ${known.join(' and ')}, not of ${asked}`, {
     where: shown(folder),
-    hint: `Go on with --engine ${ran[0] ?? asked}, or give the new study another name (study: in the configuration).`,
+    hint: `Go on without --engine, or with --engine ${first}; or give the new study another name (study: in the configuration).`,
   });
 }
 
@@ -114,12 +118,12 @@ export async function openStudy(paths: StudyPaths, config: SweepConfig, prepared
     const hint = `Give the new study another name (study: in the configuration), or remove ${shown(paths.folder)} to start it anew.`;
     const difference = known && differenceOf(known, config, hashes, shown(paths.folder), hint);
     if (difference !== undefined) throw difference;
-    requireSameEngine(config.workers.engine, store.tasks(), paths.folder);
+    const engine = engineOfStudy(config.workers.engine, store.tasks(), paths.folder);
     for (const [hash, bytes] of blobs) if (!(await artifacts.has(hash))) await artifacts.put(bytes());
     const row = { name: config.study, config: canonicalJson(config), ...hashes, ...contents, version };
     if (known === undefined) store.create({ ...row, status: 'running', createdMs: nowMs }, plan);
     else store.extend({ ...row, status: known.status, createdMs: known.createdMs }, plan);
-    return { store, artifacts, plan: store.plan(), resumed: known !== undefined };
+    return { store, artifacts, plan: store.plan(), engine, resumed: known !== undefined };
   } catch (thrown) {
     store.close();
     throw thrown;

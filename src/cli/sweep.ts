@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { CommandModule } from 'yargs';
 import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig, WorkersConfig } from '../config/types.ts';
-import { engineNames, type EngineName } from '../config/types.ts';
+import { deviceNames, engineNames, type DeviceName, type EngineName } from '../config/types.ts';
 import { repairStudy } from '../coordinator/repair.ts';
 import { isFinal, isOver } from '../scheduler/transitions.ts';
 import type { TaskState } from '../scheduler/types.ts';
@@ -23,6 +23,7 @@ import { fileLog } from './log.ts';
 import { outcomesOf, rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
 import { retain } from './retain.ts';
 import { runStudy, type EndedStudy } from './run-study.ts';
+import { processLauncher } from '../worker/task-launcher.ts';
 import { openStudy, shown, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
 
 interface SweepArguments extends CommonArguments {
@@ -32,6 +33,7 @@ interface SweepArguments extends CommonArguments {
   workers: number | undefined;
   threads: number | undefined;
   engine: EngineName | undefined;
+  device: DeviceName | undefined;
 }
 
 export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
@@ -56,6 +58,7 @@ export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
         describe: 'Engine threads a worker (default: so that workers x threads = cores)',
       })
       .option('engine', { choices: engineNames, describe: 'What runs the training steps' })
+      .option('device', { choices: deviceNames, describe: 'Where the onnx engine computes' })
       .example('$0 sweep examples/diamonds/sweep.yaml', 'Run the example; Ctrl-C stops it, the same command goes on')
       .example(
         '$0 sweep sweep.yaml --set search.trials=24 --set study=wide',
@@ -67,11 +70,13 @@ export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
 /** From the command line to the end of the study. Throws INTERRUPTED after a stop, STUDY_FAILED where no trial was scored. */
 async function runSweep(args: SweepArguments): Promise<void> {
   const inputs = await loadStudyInputs(args.config, terminalLog(args), args.set);
-  const config: SweepConfig = { ...inputs.config, workers: workersOf(inputs.config.workers, args) };
+  const asked: SweepConfig = { ...inputs.config, workers: workersOf(inputs.config.workers, args) };
   const { prepared } = inputs;
   const { data } = prepared;
-  const paths = studyPaths(args.output ?? config.output, config.study);
-  const study = await openStudy(paths, config, prepared, realClock.now());
+  const paths = studyPaths(args.output ?? asked.output, asked.study);
+  await requireEngine(asked.workers);
+  const study = await openStudy(paths, asked, prepared, realClock.now());
+  const config: SweepConfig = { ...asked, workers: { ...asked.workers, engine: study.engine } };
   const log = fileLog(paths.log, { process: 'sweep' });
   const { isTTY, colour } = terminalOf(process.stderr, process.env);
   const display = createDisplay({
@@ -82,6 +87,7 @@ async function runSweep(args: SweepArguments): Promise<void> {
   });
   const again = commandAgain();
   try {
+    if (config.workers.engine !== asked.workers.engine) await requireEngine(config.workers);
     if (study.resumed) {
       const { store, artifacts } = study;
       const redone = await repairStudy({ store, artifacts, thorough: true, nowMs: realClock.now(), log });
@@ -198,11 +204,25 @@ async function runAndWriteTrials(
   return ended;
 }
 
-const workersOf = (config: WorkersConfig, { workers, threads, engine }: SweepArguments): WorkersConfig => ({
+/**
+ * That an engine or a device that was named works here, by a canary in a process of its own, since a GPU would stay with this one. Without, every worker would find
+ * out for itself, and the study would wait for one that does not. Throws ENGINE_UNAVAILABLE.
+ */
+async function requireEngine({ engine, device }: WorkersConfig): Promise<void> {
+  if (engine === 'auto' && (device === 'auto' || device === 'cpu')) return;
+  const launcher = processLauncher({ engine, device, threads: 1 });
+  const reason = await new Promise<string | undefined>((resolve) => launcher.probe(resolve));
+  if (reason === undefined) return;
+  throw new NoisefoldError('ENGINE_UNAVAILABLE', reason.replace(/^ENGINE_UNAVAILABLE: /, ''), {
+    hint: 'noisefold doctor says what is missing here, and the command that adds it.',
+  });
+}
+
+const workersOf = (config: WorkersConfig, { workers, threads, engine, device }: SweepArguments): WorkersConfig => ({
   count: workers ?? config.count,
   threads: threads ?? config.threads,
   engine: engine ?? config.engine,
-  device: config.device,
+  device: device ?? config.device,
 });
 
 /** How many workers, with how many threads: one a core unless there is less to do, and together no more threads than cores. */

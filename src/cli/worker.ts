@@ -53,6 +53,9 @@ interface WorkerArguments {
   http: string | undefined;
 }
 
+/** How long nobody has to answer before that is said. */
+const unansweredMs = 3_000;
+
 /** The default of --device. */
 const autoDevice: DeviceName = 'auto';
 
@@ -206,7 +209,12 @@ async function runWorker(args: WorkerArguments): Promise<void> {
     log,
   });
   heedSignals(worker);
+  const search = setTimeout(() => {
+    if (!joined) log.log('warn', `no coordinator has answered at ${args.connect} yet: it is tried on`);
+  }, unansweredMs);
   const { code, refusal } = await worker.ended;
+  clearTimeout(search);
+  if (!joined && refusal === undefined) log.log('warn', `left without a coordinator: none answered at ${args.connect}`, { code });
   await server?.close();
   blobs.close();
   await log.close();

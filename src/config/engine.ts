@@ -5,9 +5,12 @@ import type { EngineName } from './types.ts';
 export const autoEngines = ['onnx', 'wasm', 'cpu'] as const satisfies readonly EngineName[];
 
 /**
- * Whether a study whose results came from these engines may go on with the one that is asked for. Engines agree to rounding, not to the bit, so
- * a ranking of several would depend on which trial met which.
+ * The engine that a study goes on with, which is that of its first results: engines agree to rounding, not to the bit, so a ranking of several would depend on which trial
+ * met which. Undefined where another one is asked for by name.
+ * @param ran the engines of its results, the first one first
  */
-export const mayGoOn = (asked: EngineName, ran: readonly string[]): boolean =>
-  ran.length === 0 ||
-  (asked === 'auto' ? ran.some((name) => (autoEngines as readonly string[]).includes(name)) : ran.includes(asked));
+export function engineOf(asked: EngineName, ran: readonly EngineName[]): EngineName | undefined {
+  const [first] = ran;
+  if (first === undefined || ran.includes(asked)) return asked;
+  return asked === 'auto' ? first : undefined;
+}

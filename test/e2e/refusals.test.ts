@@ -29,6 +29,7 @@ interface Case {
   readonly csv?: string | undefined;
   readonly yaml?: readonly [from: string, to: string];
   readonly args?: readonly string[];
+  readonly skip?: boolean;
   /** The first line of what standard error ends with: code, where, message. */
   readonly says: RegExp;
 }
@@ -76,6 +77,11 @@ const cases: Readonly<Record<string, Case>> = {
   'a file that is not YAML': { yaml: ['}', ''], says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:\d+:\d+ / },
   'half a worker': { args: ['--workers', '0.5'], says: /^USAGE: --workers must be a whole number/ },
   'a number of threads that is none': { args: ['--threads', 'many'], says: /^USAGE: --threads must be a whole number/ },
+  'a GPU where there is none': {
+    args: ['--device', 'cuda'],
+    skip: existsSync('/dev/nvidiactl'),
+    says: /^ENGINE_UNAVAILABLE: .*\n {2}noisefold doctor says what is missing/,
+  },
   'an output folder that is a file': {
     args: ['--output', 'table.csv'],
     says: /^OUTPUT_NOT_WRITABLE .*table\.csv\/refused: no results can be written here/,
@@ -83,8 +89,8 @@ const cases: Readonly<Record<string, Case>> = {
 };
 
 describe('noisefold sweep refuses', { concurrency: 2 }, () => {
-  for (const [what, { csv = table, yaml, args = [], says }] of Object.entries(cases))
-    it(what, async () => {
+  for (const [what, { csv = table, yaml, args = [], skip = false, says }] of Object.entries(cases))
+    it(what, { skip }, async () => {
       const own = join(folder, what.replaceAll(' ', '-'));
       mkdirSync(own);
       writeFileSync(join(own, 'table.csv'), csv);
@@ -95,4 +101,12 @@ describe('noisefold sweep refuses', { concurrency: 2 }, () => {
       assert.match(error, says);
       assert.ok(!existsSync(join(own, 'runs')), 'a folder was left behind');
     });
+});
+
+describe('noisefold worker', () => {
+  it('says that no coordinator answers, and that it left without one', async () => {
+    const { stderr } = await run(75, folder, 'worker', '--connect', 'tcp://127.0.0.1:9', '--idle-exit', '4');
+    assert.match(stderr(), /no coordinator has answered at tcp:\/\/127\.0\.0\.1:9 yet/);
+    assert.match(stderr(), /left without a coordinator: none answered/);
+  });
 });
