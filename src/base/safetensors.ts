@@ -28,7 +28,8 @@ const maxHeaderBytes = 100_000_000;
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-const corrupt = (what: string): NoisefoldError => new NoisefoldError('CHECKPOINT_CORRUPT', `not a safetensors file: ${what}`);
+const refused = (what: string): NoisefoldError => new NoisefoldError('CHECKPOINT_CORRUPT', what);
+const corrupt = (what: string): NoisefoldError => refused(`not a safetensors file: ${what}`);
 
 /** One file holding `tensors` and `metadata`, the same bytes for the same contents. Throws a RangeError if a shape does not fit its data. */
 export function encodeSafetensors(
@@ -101,6 +102,8 @@ export function decodeSafetensors(bytes: Uint8Array): SafeTensorFile {
 
 function splitHeader(bytes: Uint8Array): { header: Record<string, unknown>; data: Uint8Array } {
   if (bytes.length < 8) throw corrupt(`${bytes.length} bytes`);
+  // A zip archive.
+  if (bytes[0] === 0x50 && bytes[1] === 0x4b) throw corrupt('it is one of torch.save, or another archive');
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
   if (length > maxHeaderBytes || length > bytes.length - 8)
     throw corrupt(`a header of ${length} bytes in a file of ${bytes.length}`);
@@ -123,10 +126,14 @@ function checkedEntry(
   if (!isRecord(entry)) throw corrupt(`tensor "${name}" is not an object`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !Object.hasOwn(itemBytes, dtype))
-    throw corrupt(`tensor "${name}" has the type ${JSON.stringify(dtype)}`);
+    throw refused(
+      `tensor "${name}" has the type ${JSON.stringify(dtype)}, which is not read (only ${Object.keys(itemBytes).join(', ')})`,
+    );
   if (!isSizes(shape) || !isSizes(offsets)) throw corrupt(`tensor "${name}" has no valid shape or offsets`);
   const [begin = -1, end = -1] = offsets;
   const type = dtype as SafeTensor['dtype'];
+  if (end > dataBytes && end - begin === elements(shape) * itemBytes[type])
+    throw refused(`the file is cut short: tensor "${name}" ends at byte ${end} of the data, and ${dataBytes} are there`);
   if (offsets.length !== 2 || begin < 0 || end < begin || end > dataBytes || end - begin !== elements(shape) * itemBytes[type])
     throw corrupt(`tensor "${name}" ${dtype} [${shape.join(', ')}] at ${begin} to ${end} of ${dataBytes} bytes`);
   return { dtype: type, shape, begin, end };

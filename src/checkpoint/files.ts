@@ -32,6 +32,8 @@ export async function writeFileDurably(path: string, bytes: Uint8Array | string)
     await rename(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
+    // A write that fails names no file.
+    if (error instanceof Error && 'code' in error && !('path' in error)) Object.assign(error, { path });
     throw error;
   }
   await syncFolder(dirname(path));

@@ -11,7 +11,7 @@ import type { NetworkSpec } from '../model/types.ts';
  * The flat vector of a network's weights. float64 tensors are rounded to float32.
  * @param where the file's name, for messages
  * Throws CHECKPOINT_CORRUPT where it is not a safetensors file or has tensors of another type, and CHECKPOINT_MISMATCH with every name that is
- * missing, unexpected or misshapen.
+ * missing, unexpected, misshapen, or has a number that is not finite.
  */
 export function readStateDict(bytes: Uint8Array, network: NetworkSpec, where: string): Float32Array {
   const tensors = tensorsOf(bytes, where);
@@ -29,16 +29,23 @@ export function readStateDict(bytes: Uint8Array, network: NetworkSpec, where: st
   const known = new Set(slices.map(({ name }) => name));
   const belongsToTraining = (name: string): boolean => known.has(name.replace(/^(adam\.(first|second)|recent\.\d+)\./, ''));
   const unexpected = Object.keys(tensors).filter((name) => !belongsToTraining(name));
+  const undefinedNumbers = slices.flatMap(({ name, offset, size }) =>
+    weights.subarray(offset, offset + size).every(Number.isFinite) ? [] : [name],
+  );
   const problems = [
     ...said('missing', missing),
     ...said('unexpected', unexpected),
     ...said('misshapen', misshapen),
     ...said('not numbers with a point', untyped),
+    ...said('NaN or infinite in', undefinedNumbers),
   ];
   if (problems.length === 0) return weights;
   throw new NoisefoldError('CHECKPOINT_MISMATCH', `the tensors are not those of the configured network\n${problems.join('\n')}`, {
     where,
-    hint: advice(missing, unexpected, misshapen),
+    hint:
+      problems.length === 1 && undefinedNumbers.length > 0
+        ? 'The training that made them diverged: take an earlier checkpoint.'
+        : advice(missing, unexpected, misshapen),
   });
 }
 

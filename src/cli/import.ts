@@ -13,7 +13,7 @@ import { exportBest } from './best.ts';
 import { atLeastOne, type CommonArguments, loadConfig, loadData, openMachine, terminalLog } from './context.ts';
 import { makeOutputFolder } from './output-folder.ts';
 import { mainMetric, metricName, overFolds } from './ridge.ts';
-import { requireFixedValues } from './train.ts';
+import { middleOf, requireFixedValues } from './train.ts';
 
 interface ImportArguments extends CommonArguments {
   file: string;
@@ -50,21 +50,22 @@ export const importCommand: CommandModule<CommonArguments, ImportArguments> = {
     const log = terminalLog(args);
     const { file, out } = args;
     const { config, given } = await loadConfig(args.config, args.set);
-    requireFixedValues(config);
-    if (config.protocol !== 'transductive')
-      throw new NoisefoldError('CONFIG_INVALID', `the file holds one network; protocol \`${config.protocol}\` has one a fold`, {
-        where: 'protocol',
-        hint: 'Add --set protocol=transductive; the score then holds for rows that were there when the network was trained.',
-      });
     const bytes = await readFile(file).catch((cause: unknown) => {
       throw new NoisefoldError('DATA_NOT_FOUND', 'the file of the weights is not there or cannot be read', {
         where: file,
         cause,
       });
     });
+    // Noise and training are over: what a sweep would search there does not matter.
+    requireFixedValues({ model: config.model });
+    if (config.protocol !== 'transductive')
+      throw new NoisefoldError('CONFIG_INVALID', `the file holds one network; protocol \`${config.protocol}\` has one a fold`, {
+        where: 'protocol',
+        hint: 'Add --set protocol=transductive; the score then holds for rows that were there when the network was trained.',
+      });
     const prepared = await loadData(config, given, log);
     const { data } = prepared;
-    const trial = fixTrial(config, {}, data.layout);
+    const trial = fixTrial(config, middleOf({ noise: config.noise, training: config.training }), data.layout);
     const network = networkOf(data.layout, trial);
     const weights = readStateDict(bytes, network, file);
     await makeOutputFolder(out);

@@ -8,7 +8,7 @@ import { hashOf } from '../base/hash.ts';
 import { canonicalJson } from '../base/json.ts';
 import { writeFileDurably } from '../checkpoint/files.ts';
 import { changesOf } from '../config/changes.ts';
-import type { SweepConfig, TrialConfig } from '../config/types.ts';
+import { engineNames, type EngineName, type SweepConfig, type TrialConfig } from '../config/types.ts';
 import type { TaskFold } from '../plan/types.ts';
 import { makeOutputFolder } from './output-folder.ts';
 import { version } from './version.ts';
@@ -18,6 +18,8 @@ export interface Trained {
   readonly trial: TrialConfig;
   /** Hash of the study's data. */
   readonly data: string;
+  /** The name of what trains; engines agree to rounding only. */
+  readonly engine: string;
 }
 
 /** Where a task of the training stands. */
@@ -39,19 +41,26 @@ export interface Run {
   courseOf(fold: TaskFold): Promise<Course>;
 }
 
+const runFile = (folder: string): string => join(folder, 'run.json');
+
+/** The engine of the training that the folder holds; undefined without one. */
+export async function engineOfRun(folder: string): Promise<EngineName | undefined> {
+  const known = (await readJson(runFile(folder))) as { readonly engine?: string } | undefined;
+  return engineNames.find((name) => name === known?.engine);
+}
+
 /** The folder of a training run, new or to be resumed. Throws CONFIG_CHANGED if another training was started in it, OUTPUT_NOT_WRITABLE. */
-export async function openRun(folder: string, { config, trial, data }: Trained): Promise<Run> {
+export async function openRun(folder: string, { config, trial, data, engine }: Trained): Promise<Run> {
   await makeOutputFolder(folder);
-  const runFile = join(folder, 'run.json');
   // How often checkpoints are written changes no number.
   const identity = {
     trial: hashOf({ ...trial, training: { ...trial.training, checkpointEveryEpochs: 0 } }),
     seed: config.seed,
     data,
   };
-  const known = await readJson(runFile);
+  const known = await readJson(runFile(folder));
   if (known !== undefined) {
-    const was = known as Partial<typeof identity> & { readonly config?: TrialConfig };
+    const was = known as Partial<typeof identity> & { readonly config?: TrialConfig; readonly engine?: string };
     const differing =
       was.data !== data
         ? 'other data'
@@ -59,7 +68,9 @@ export async function openRun(folder: string, { config, trial, data }: Trained):
           ? 'another seed'
           : was.trial !== identity.trial
             ? 'another configuration'
-            : undefined;
+            : (was.engine ?? engine) !== engine
+              ? `the engine ${was.engine ?? ''}, not ${engine}`
+              : undefined;
     const changes = changesOf({ seed: was.seed, ...was.config }, { seed: config.seed, ...trial }).filter(
       (change) => !change.startsWith('training.checkpointEveryEpochs'),
     );
@@ -70,7 +81,7 @@ export async function openRun(folder: string, { config, trial, data }: Trained):
       });
   }
   if (known === undefined)
-    await writeFileDurably(runFile, `${canonicalJson({ ...identity, config: trial, noisefold: version }, 2)}\n`);
+    await writeFileDurably(runFile(folder), `${canonicalJson({ ...identity, engine, config: trial, noisefold: version }, 2)}\n`);
   const artifacts = fileArtifacts(join(folder, 'artifacts'));
   const folderOf = (fold: TaskFold): string => (fold === 'all' ? folder : join(folder, `fold-${fold}`));
   return {

@@ -9,8 +9,16 @@ import { plusMinus, thousands } from '../base/units.ts';
 import { finalWeights } from '../checkpoint/averaging.ts';
 import { writeCheckpointFiles, writeFileDurably } from '../checkpoint/files.ts';
 import { decodeCheckpoint } from '../checkpoint/format.ts';
-import { isDistribution, parameters } from '../config/parameters.ts';
-import { type Distribution, type EngineName, engineNames, type SweepConfig, type TrialConfig } from '../config/types.ts';
+import { isDistribution, parameters, type SearchedSections } from '../config/parameters.ts';
+import {
+  deviceNames,
+  type DeviceName,
+  type Distribution,
+  type EngineName,
+  engineNames,
+  type ParameterValues,
+  type TrialConfig,
+} from '../config/types.ts';
 import type { Prepared } from '../dataset/prepare.ts';
 import { dataFor, dataHash, planData } from '../dataset/study-data.ts';
 import { fixTrial } from '../plan/fix.ts';
@@ -27,13 +35,14 @@ import { exportBest } from './best.ts';
 import { atLeastOne, type CommonArguments, loadConfig, loadData, openMachine, realClock, terminalLog } from './context.ts';
 import { showProgress } from './progress.ts';
 import { mainMetric, metricName, overFolds } from './ridge.ts';
-import { type Course, openRun } from './train-folder.ts';
+import { type Course, engineOfRun, openRun } from './train-folder.ts';
 
 interface TrainArguments extends CommonArguments {
   config: string;
   set: string[];
   out: string | undefined;
   engine: EngineName | undefined;
+  device: DeviceName | undefined;
   threads: number | undefined;
 }
 
@@ -52,6 +61,7 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
       })
       .option('out', { type: 'string', describe: "Folder to write (default: the study's folder with -train behind its name)" })
       .option('engine', { choices: engineNames, describe: 'What runs the training steps (default: as configured)' })
+      .option('device', { choices: deviceNames, describe: 'Where the onnx engine computes (default: as configured)' })
       .option('threads', { type: 'number', coerce: atLeastOne('--threads'), describe: 'Engine threads (default: one a core)' })
       .example('$0 train sweep.yaml --set noise.numerical=0.2', 'Fix what the sweep would search')
       .example('$0 train sweep.yaml --out runs/long', 'Into a folder of its own'),
@@ -63,10 +73,12 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
     const { data } = prepared;
     const trial = fixTrial(config, {}, data.layout);
     const folder = args.out ?? join(config.output, `${config.study}-train`);
-    const run = await openRun(folder, { config, trial, data: dataHash(prepared) });
     const { workers } = config;
-    const machine = await openMachine(args.engine ?? workers.engine, args.threads ?? workers.threads, log, workers.device);
+    const asked = args.engine ?? workers.engine;
+    const name = asked === 'auto' ? ((await engineOfRun(folder)) ?? asked) : asked;
+    const machine = await openMachine(name, args.threads ?? workers.threads, log, args.device ?? workers.device);
     const { engine, linearAlgebra } = machine;
+    const run = await openRun(folder, { config, trial, data: dataHash(prepared), engine: engine.name });
     log.log('info', `Engine ${engine.name}, ${machine.threads} ${machine.threads === 1 ? 'thread' : 'threads'}`);
 
     const stop = stopOnInterrupt(log);
@@ -155,9 +167,16 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
   },
 };
 
+const searchedIn = (sections: SearchedSections): readonly { readonly name: string; readonly space: Distribution }[] =>
+  parameters(sections).flatMap(({ name, space }) => (isDistribution(space) ? [{ name, space }] : []));
+
+/** Middle values of what is searched. */
+export const middleOf = (sections: SearchedSections): ParameterValues =>
+  Object.fromEntries(searchedIn(sections).map(({ name, space }) => [name, middle(space)]));
+
 /** Throws CONFIG_INVALID for values that are searched, with a way to fix them. */
-export function requireFixedValues(config: SweepConfig): void {
-  const searched = parameters(config).flatMap(({ name, space }) => (isDistribution(space) ? [{ name, space }] : []));
+export function requireFixedValues(sections: SearchedSections): void {
+  const searched = searchedIn(sections);
   if (searched.length === 0) return;
   throw new NoisefoldError(
     'CONFIG_INVALID',

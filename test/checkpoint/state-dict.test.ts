@@ -47,6 +47,15 @@ describe('a state_dict', () => {
     assert.deepEqual(readStateDict(encodeSafetensors(doubles), network, 'x'), start.weights);
   });
 
+  it('of a training that diverged is refused, and named', () => {
+    const [[name, first] = ['', undefined]] = Object.entries(tensors);
+    assert.ok(first?.dtype === 'F32');
+    const error = refusal({ ...tensors, [name]: { ...first, data: first.data.map((value, i) => (i === 1 ? NaN : value)) } });
+    assert.equal(error.code, 'CHECKPOINT_MISMATCH');
+    assert.ok(error.message.includes(`NaN or infinite in: ${name}`), error.message);
+    assert.match(error.hint ?? '', /diverged/);
+  });
+
   it('that does not fit is refused with everything that is missing, unexpected and misshapen', () => {
     const error = refusal({
       ...Object.fromEntries(Object.entries(tensors).filter(([name]) => name !== 'linear_2.bias')),

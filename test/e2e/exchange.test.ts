@@ -36,7 +36,7 @@ function writeTable(name: string): void {
 
 const config = `
 data: { train: train.csv, target: target, kinds: { code: categorical } }
-noise: { swapProbability: { categorical: 0.2, numerical: 0.2 } }
+noise: { swapProbability: { categorical: 0.2, numerical: { uniform: [0.1, 0.5] } } }
 model: { kind: transformer, tokens: 4, tokenSize: 8, heads: 2, feedForward: 16, layers: 3 }
 training: { batchSize: 20 }
 ridge: { alphas: [1, 10], learningCurve: { labels: [] } }
