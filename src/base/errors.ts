@@ -109,11 +109,14 @@ export class NoisefoldError extends Error {
 /** Turns anything thrown into a NoisefoldError; what is not one already is a defect, except a full disk. */
 export function asNoisefoldError(thrown: unknown): NoisefoldError {
   if (thrown instanceof NoisefoldError) return thrown;
-  if (thrown instanceof Error && (thrown as NodeJS.ErrnoException).code === 'ENOSPC')
-    return new NoisefoldError('DISK_FULL', thrown.message, {
+  if (thrown instanceof Error && (thrown as NodeJS.ErrnoException).code === 'ENOSPC') {
+    const { path } = thrown as NodeJS.ErrnoException;
+    return new NoisefoldError('DISK_FULL', 'no space is left on the disk', {
+      ...(path === undefined ? {} : { where: path }),
       hint: 'Free some space and run the same command again: finished work is kept.',
       cause: thrown,
     });
+  }
   return new NoisefoldError('INTERNAL', thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown), {
     cause: thrown,
   });

@@ -150,9 +150,11 @@ function leftText({ status, secondsLeft, atLeast }: StudySummary): string {
   return `${atLeast ? '> ' : ''}${duration(secondsLeft)}`;
 }
 
-function progressText({ progress, checkpointStep, toStep, status }: TaskSummary): string {
+function progressText({ progress, checkpointStep, toStep, status, worker }: TaskSummary): string {
   if (status !== 'leased' && status !== 'running')
     return checkpointStep === undefined || status === 'done' ? '' : `checkpoint at step ${checkpointStep} of ${toStep}`;
+  // After a restart of the coordinator: whoever runs it has some leases' time to say so.
+  if (worker === undefined) return 'its worker is waited for';
   if (progress === undefined) return 'starting';
   if (progress.phase !== 'training') return progress.phase;
   const rate = progress.rowsPerSecond > 0 ? `, ${count(progress.rowsPerSecond)} rows/s` : '';

@@ -63,7 +63,7 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
       const row = rowOf(store, paths);
       const config = JSON.parse(row.config) as SweepConfig;
       const artifacts = fileArtifacts(paths.artifacts);
-      const bring = bringer(client, artifacts);
+      const bring = bringer(client, artifacts, args.study);
       const prepared = await decodePreparedTable(await bring(row.table), async (data) => decodePrepared(await bring(data)));
       const plan = store.plan();
       const tasks = new Map(store.tasks().map((task) => [task.task.id, task]));
@@ -103,17 +103,23 @@ const unlessReleased = (wanted: ReadonlySet<string> | undefined, trial: string) 
   if (!(thrown instanceof NoisefoldError) || thrown.code !== 'ARTIFACT_NOT_FOUND') throw thrown;
   if (wanted === undefined) return;
   throw new NoisefoldError('ARTIFACT_NOT_FOUND', `the coordinator has lost the checkpoint of ${trial}; the ranking is here`, {
-    hint: 'Train it again: submit the sweep under another name, or run noisefold train with its parameters (trials/<id>/config.json).',
+    hint: 'It is made again by itself within ten minutes, and at once by noisefold retry; then fetch once more.',
     cause: thrown,
   });
 };
 
 /** Fetches a blob, unless it is here. */
 const bringer =
-  ({ blobs }: Connection, artifacts: ArtifactStore) =>
+  ({ blobs }: Connection, artifacts: ArtifactStore, study: string) =>
   async (hash: string): Promise<Uint8Array> => {
     if ((await artifacts.verify(hash)) === 'good') return artifacts.get(hash);
-    const bytes = await blobs.get(hash);
+    const bytes = await blobs.get(hash).catch((thrown: unknown) => {
+      if (!(thrown instanceof NoisefoldError) || thrown.code !== 'ARTIFACT_CORRUPT') throw thrown;
+      throw new NoisefoldError('ARTIFACT_CORRUPT', `the coordinator’s copy of ${hash} is damaged`, {
+        hint: `noisefold retry ${study} has it made again; then fetch once more.`,
+        cause: thrown,
+      });
+    });
     await artifacts.put(bytes);
     return bytes;
   };
