@@ -1,7 +1,7 @@
 /**
  * What a second worker is worth: a sweep of small networks on diamonds with one thread a worker, by one worker and by two. And what the machine itself gives a second process: a sweep of half
- * the trials alone, and two of them at once that know nothing of each other. Seconds from the first lease to the last result, so without reading the table and without
- * the report; starting the workers is part of it.
+ * the trials alone, and two of them at once that know nothing of each other; bare training steps of the same network, by one process and by two. Seconds from the first
+ * lease to the last result, so without reading the table and without the report; starting the workers is part of it.
  *
  * npm run bench -- efficiency [--trials 8] [--rounds 3]
  */
@@ -13,6 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { openStore } from '../src/store/sqlite.ts';
 import { type BenchOptions, figure, median, printHeading, printTable } from './measure.ts';
+import { batchSize } from './networks.ts';
+import { startProcess } from './step-contender.ts';
 
 const sweepOf = (trials: number, workers: number): string => `
 study: efficiency
@@ -53,6 +55,20 @@ async function sweep(folder: string, trials: number, workers: number): Promise<S
 const seconds = (spans: readonly Span[]): number =>
   (Math.max(...spans.map(({ to }) => to)) - Math.min(...spans.map(({ from }) => from))) / 1e3;
 
+const stepProcess = fileURLToPath(new URL('step-process.ts', import.meta.url));
+const turnMs = 5_000;
+
+/** Milliseconds of a bare step, with so many processes at it at once: the mean of theirs. */
+async function bareStep(processes: number): Promise<number> {
+  const all = Array.from({ length: processes }, () =>
+    startProcess({ program: process.execPath, args: [...process.execArgv, stepProcess, 'onnx', '1', '0'] }),
+  );
+  for (const one of all) await one.open(batchSize, 60_000);
+  const turns = await Promise.all(all.map((one) => one.turn(turnMs)));
+  await Promise.all(all.map((one) => one.end()));
+  return turns.reduce((sum, { ms }) => sum + ms, 0) / processes;
+}
+
 export async function main({ trials = 8, rounds = 3 }: BenchOptions = {}): Promise<void> {
   printHeading(`${trials} trials of an mlp of 3 x 384 on diamonds, 4 epochs, one thread a worker.`, ['onnxruntime-node']);
   const folder = mkdtempSync(join(tmpdir(), 'noisefold-efficiency-'));
@@ -65,9 +81,13 @@ export async function main({ trials = 8, rounds = 3 }: BenchOptions = {}): Promi
   } as const;
   const names = Object.keys(contenders) as (keyof typeof contenders)[];
   try {
+    const bare = { one: [] as number[], two: [] as number[] };
     const times = { one: [] as number[], two: [] as number[], half: [] as number[], halves: [] as number[] };
-    for (let round = 0; round < rounds; round++)
+    for (let round = 0; round < rounds; round++) {
       for (const name of names) times[name].push(seconds(await contenders[name](join(folder, `${round}-${name}`))));
+      bare.one.push(await bareStep(1));
+      bare.two.push(await bareStep(2));
+    }
     const of = (name: keyof typeof contenders): number => median(times[name]);
     const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
     printTable(
@@ -77,6 +97,8 @@ export async function main({ trials = 8, rounds = 3 }: BenchOptions = {}): Promi
         ['two workers', figure(of('two')), percent(of('one') / (2 * of('two')))],
         ['a sweep of half the trials', figure(of('half')), '-'],
         ['two such sweeps at once', figure(of('halves')), percent(of('half') / of('halves'))],
+        ['a bare step, one process', figure(median(bare.one) / 1e3), '-'],
+        ['a bare step, two processes at once', figure(median(bare.two) / 1e3), percent(median(bare.one) / median(bare.two))],
       ],
     );
   } finally {

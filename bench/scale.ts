@@ -3,7 +3,7 @@
  * wait instead of training, and make 13 durable events each: leased, running, ten checkpoints, done. How long a task waits follows from the events a second
  * that are offered; with more than it can take, what it takes.
  *
- * npm run bench -- scale [--workers 1000] [--minutes 10] [--rate 5000] [--rounds 1] [--profile FOLDER]
+ * npm run bench -- scale [--workers N, else 100 and then 1000] [--minutes 10] [--rate 5000] [--profile FOLDER]
  */
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -203,14 +203,14 @@ const head = [
   ...['dispatch p50 ms', 'p99', 'worker waits p50 ms', 'p99', 'workers, of a core'],
 ];
 
-export async function main({ workers = 1_000, minutes = 10, rate = 5_000, profile }: BenchOptions = {}): Promise<void> {
+export async function main({ workers, minutes = 10, rate = 5_000, profile }: BenchOptions = {}): Promise<void> {
   printHeading(`A coordinator with many workers for ${minutes} minutes each, ${rate} events/s offered.`, [
     'zeromq',
     '@photostructure/sqlite',
     'prom-client',
   ]);
   const results: Result[] = [];
-  for (const count of workers > 100 && profile === undefined ? [100, workers] : [workers]) {
+  for (const count of workers === undefined ? [100, 1_000] : [workers]) {
     const folder = mkdtempSync(join(tmpdir(), 'noisefold-scale-'));
     try {
       results.push(await run(folder, count, minutes * 60, rate, profile));
