@@ -155,8 +155,10 @@ async function runDevices(args: WorkerArguments, list: string): Promise<void> {
 async function runWorker(args: WorkerArguments): Promise<void> {
   const { device, memory } = await ownDevice(args.slot);
   const name = args.name ?? `${hostname()}/${process.pid}`;
-  let joined = false;
-  const server = await serveHealth(args.http, () => (joined ? undefined : `no coordinator has welcomed it at ${args.connect}`));
+  const joined = { yet: false };
+  const server = await serveHealth(args.http, () =>
+    joined.yet ? undefined : `no coordinator has welcomed it at ${args.connect}`,
+  );
   const security = peerSecurity(args.key, args.insecure);
   const log = openLog(args, name);
   const transport = connectPeer({ address: args.connect, security, log });
@@ -179,7 +181,7 @@ async function runWorker(args: WorkerArguments): Promise<void> {
       ...(gate === undefined ? {} : { released: () => gate.released() }),
     }),
     blobsOf: async ({ artifacts, coordinator }) => {
-      joined = true;
+      joined.yet = true;
       if (await seesFolder(artifacts, coordinator)) return sharedBlobs(artifacts);
       const direct = await directChannel({ artifacts, coordinator, endpoint: args.s3Endpoint, wire: blobs, log });
       const how = direct === undefined ? 'over the wire' : 'from the object store';
@@ -210,11 +212,12 @@ async function runWorker(args: WorkerArguments): Promise<void> {
   });
   heedSignals(worker);
   const search = setTimeout(() => {
-    if (!joined) log.log('warn', `no coordinator has answered at ${args.connect} yet: it is tried on`);
+    if (!joined.yet) log.log('warn', `no coordinator has answered at ${args.connect} yet: it is tried on`);
   }, unansweredMs);
   const { code, refusal } = await worker.ended;
   clearTimeout(search);
-  if (!joined && refusal === undefined) log.log('warn', `left without a coordinator: none answered at ${args.connect}`, { code });
+  if (!joined.yet && refusal === undefined)
+    log.log('warn', `left without a coordinator: none answered at ${args.connect}`, { code });
   await server?.close();
   blobs.close();
   await log.close();

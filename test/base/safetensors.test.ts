@@ -70,7 +70,10 @@ describe('safetensors', () => {
 
   it('says what it is instead: cut short, one of torch.save, of a type that is not read', () => {
     const bytes = encodeSafetensors({ x: { dtype: 'F32', shape: [3], data: Float32Array.of(1, 2, 3) } });
-    assert.throws(() => decodeSafetensors(bytes.subarray(0, -4)), /cut short: tensor "x" ends at byte 12 of the data, and 8 are there/);
+    assert.throws(
+      () => decodeSafetensors(bytes.subarray(0, -4)),
+      /cut short: tensor "x" ends at byte 12 of the data, and 8 are there/,
+    );
     assert.throws(() => decodeSafetensors(new TextEncoder().encode('PK\u0003\u0004 and so on')), /torch\.save/);
     const half = fileWith('{"x":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}', 2);
     assert.throws(() => decodeSafetensors(half), /the type "F16", which is not read/);

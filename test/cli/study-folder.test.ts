@@ -6,7 +6,11 @@ import { newTaskState } from '../../src/scheduler/task-table.ts';
 import type { TaskState } from '../../src/scheduler/types.ts';
 
 const pending: TaskState = newTaskState({ id: 'a', trial: 'a', fold: 'all', rung: 0, fromStep: 0, toStep: 1 });
-const done = (engine: string): TaskState => ({ ...pending, status: 'done', result: { engine } as NonNullable<TaskState['result']> });
+const done = (engine: string): TaskState => ({
+  ...pending,
+  status: 'done',
+  result: { engine } as NonNullable<TaskState['result']>,
+});
 
 describe('the engine of a study that is taken up again', () => {
   it('is that of its results, also where none is asked for; the raw baseline has none', () => {
