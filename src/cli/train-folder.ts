@@ -118,7 +118,8 @@ async function openCourse(pointer: string, artifacts: ArtifactStore): Promise<Co
 
 async function readJson(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((thrown: unknown) => {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    // Also below a file: who makes the folder says what is wrong with it.
+    if (['ENOENT', 'ENOTDIR'].includes((thrown as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw thrown;
   });
   try {
