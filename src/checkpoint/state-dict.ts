@@ -29,7 +29,7 @@ export function readStateDict(bytes: Uint8Array, network: NetworkSpec, where: st
   const known = new Set(slices.map(({ name }) => name));
   const belongsToTraining = (name: string): boolean => known.has(name.replace(/^(adam\.(first|second)|recent\.\d+)\./, ''));
   const unexpected = Object.keys(tensors).filter((name) => !belongsToTraining(name));
-  const undefinedNumbers = slices.flatMap(({ name, offset, size }) =>
+  const notFinite = slices.flatMap(({ name, offset, size }) =>
     weights.subarray(offset, offset + size).every(Number.isFinite) ? [] : [name],
   );
   const problems = [
@@ -37,13 +37,13 @@ export function readStateDict(bytes: Uint8Array, network: NetworkSpec, where: st
     ...said('unexpected', unexpected),
     ...said('misshapen', misshapen),
     ...said('not numbers with a point', untyped),
-    ...said('NaN or infinite in', undefinedNumbers),
+    ...said('NaN or infinite in', notFinite),
   ];
   if (problems.length === 0) return weights;
   throw new NoisefoldError('CHECKPOINT_MISMATCH', `the tensors are not those of the configured network\n${problems.join('\n')}`, {
     where,
     hint:
-      problems.length === 1 && undefinedNumbers.length > 0
+      problems.length === 1 && notFinite.length > 0
         ? 'The training that made them diverged: take an earlier checkpoint.'
         : advice(missing, unexpected, misshapen),
   });

@@ -1,8 +1,8 @@
 /**
  * What may become of what: one table each for tasks, trials, studies and workers. docs/architecture.md draws them, and a test holds the two together.
  *
- * failed and dropped tasks go back to pending when somebody asks again, done ones when a disk has lost their final checkpoint. pending -> done or failed is an outcome that arrives after its lease ended but before
- * anyone else was given the task: the attempt number is still the last one.
+ * failed and dropped tasks go back to pending when somebody asks again, done ones when a disk has lost their final checkpoint.
+ * pending -> done or failed is an outcome that arrives after its lease ended but before anyone else was given the task: the attempt number is still the last one.
  */
 import { NoisefoldError } from '../base/errors.ts';
 import type { StudyStatus, TaskState, TaskStatus, TrialStatus, WorkerStatus } from './types.ts';

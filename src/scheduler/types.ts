@@ -68,7 +68,7 @@ export interface TaskTable extends Iterable<readonly [id: string, task: TaskStat
   count(status: TaskStatus): number;
   /** Those leased or running, in plan order. Proportional to their number. */
   held(): readonly TaskState[];
-  /** The first pending task whose wait is over. Proportional to the number of chunks. */
+  /** The first pending task whose wait is over. It is found by summaries. */
   firstReady(nowMs: number): TaskState | undefined;
   /** The tasks of a trial, in plan order. */
   ofTrial(trial: string): readonly TaskState[];
