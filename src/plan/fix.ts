@@ -56,23 +56,6 @@ export function swapParameter(space: SwapProbabilitySpace, source: SourceColumn)
   return key === undefined ? 'noise.categorical' : `noise.levels.${key}`;
 }
 
-/**
- * For running a single configuration: passes if nothing is searched.
- * @throws NoisefoldError CONFIG_INVALID naming the searched parameters
- */
-export function requireFixed(config: SweepConfig): ParameterValues {
-  const searched = parameters(config).filter(({ space }) => isDistribution(space));
-  if (searched.length > 0)
-    throw new NoisefoldError(
-      'CONFIG_INVALID',
-      `a single training run needs fixed values, but these are searched: ${searched.map(({ path }) => path.join('.')).join(', ')}`,
-      {
-        hint: 'Give each one number, or use `noisefold sweep`.',
-      },
-    );
-  return {};
-}
-
 function drawn(name: string, values: ParameterValues): number {
   const value = Object.hasOwn(values, name) ? values[name] : undefined;
   if (typeof value !== 'number')

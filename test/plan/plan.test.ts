@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { NoisefoldError, type ErrorCode } from '../../src/base/errors.ts';
 import { configHash, parseSweep } from '../../src/config/parse.ts';
 import type { EncodedLayout } from '../../src/dataset/types.ts';
-import { fixTrial, requireFixed } from '../../src/plan/fix.ts';
+import { fixTrial } from '../../src/plan/fix.ts';
 import { planStudy, stepsPerEpoch } from '../../src/plan/plan.ts';
 
 /** Three categorical columns of 2, 5 and 12 levels, and two numerical ones. */
@@ -89,16 +89,6 @@ describe('a trial that does not fit', () => {
     const config = sweep('noise: { swapProbability: { levels: { 20+: { uniform: [0, 1] } } } }');
     assert.throws(() => planStudy(config, data), fails('CONFIG_INVALID', /noise\.swapProbability\.levels\.20\+/));
     assert.equal(planStudy(sweep('noise: { swapProbability: { levels: { 20+: 0.5 } } }'), data).trials.length, 3);
-  });
-});
-
-describe('a single training run', () => {
-  it('takes a configuration without distributions only', () => {
-    assert.deepEqual(requireFixed(sweep()), {});
-    const config = sweep(
-      'training: { epochs: { choice: [1, 2] } }\nnoise: { swapProbability: { columns: { cut: { uniform: [0, 1] } } } }',
-    );
-    assert.throws(() => requireFixed(config), fails('CONFIG_INVALID', /noise\.swapProbability\.columns\.cut, training\.epochs/));
   });
 });
 
