@@ -200,7 +200,8 @@ export function cachedBlobs({ folder, limit, openStore, channel, clock, log }: C
         await dropOlder(hash);
         await evict(limit);
       },
-      close: () => rm(path, { recursive: true, force: true }),
+      // A process that was just killed may still have been writing there.
+      close: () => rm(path, { recursive: true, force: true, maxRetries: 5 }),
     };
 
     /** Checkpoints before this one have no use any more, neither here nor for other tasks. */

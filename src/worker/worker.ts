@@ -78,6 +78,8 @@ export function startWorker(options: WorkerOptions): Worker {
   let current: Undertaking | undefined;
   let over = false;
   const cancels = new Set<() => void>();
+  /** Folders that are being made or removed: a worker that ended before them would leave them behind. */
+  const unfinished = new Set<Promise<void>>();
   let finish: (end: SessionEnd) => void = () => {};
   const ended = new Promise<SessionEnd>((resolve) => (finish = resolve));
 
@@ -103,7 +105,7 @@ export function startWorker(options: WorkerOptions): Worker {
         return;
       case 'fetch':
         current = undertake(effect.run, fieldsOf(effect.lease));
-        void fetch(current, effect.spec);
+        underWay(fetch(current, effect.spec));
         return;
       case 'run':
         if (current?.folder !== undefined) run(current, current.folder, effect.spec);
@@ -195,9 +197,16 @@ export function startWorker(options: WorkerOptions): Worker {
     const folder = current?.folder;
     if (current === undefined || folder === undefined) return;
     current.folder = undefined;
-    folder
-      .close()
-      .catch((thrown: unknown) => log.log('warn', 'a task’s folder stays', { message: asNoisefoldError(thrown).message }));
+    underWay(
+      folder
+        .close()
+        .catch((thrown: unknown) => log.log('warn', 'a task’s folder stays', { message: asNoisefoldError(thrown).message })),
+    );
+  }
+
+  function underWay(work: Promise<void>): void {
+    unfinished.add(work);
+    void work.finally(() => unfinished.delete(work));
   }
 
   let stopBeats: () => void = () => {};
@@ -213,8 +222,8 @@ export function startWorker(options: WorkerOptions): Worker {
     for (const cancel of cancels) cancel();
     current?.abort.abort();
     current?.process?.kill();
-    const folder = current?.folder?.close().catch(() => {});
-    void Promise.all([transport.close(), folder]).then(() => finish(how));
+    closeFolder();
+    void Promise.all([transport.close(), ...unfinished]).then(() => finish(how));
   }
 
   void transport.failed.then(({ code, reason }) => handle({ type: 'barred', code, reason }));

@@ -22,7 +22,7 @@ interface Rig {
   readonly beat: () => void;
   readonly deadline: () => void;
   /** What the blobs do; replaced by tests. */
-  readonly blobs: { prepare: Blobs['prepare']; upload: TaskFolder['upload'] };
+  readonly blobs: { prepare: Blobs['prepare']; upload: TaskFolder['upload']; close: TaskFolder['close'] };
   readonly bar: (code: 'WIRE_KEY' | 'WIRE_INSECURE') => void;
 }
 
@@ -44,11 +44,12 @@ async function rig(): Promise<Rig> {
   const blobs: Rig['blobs'] = {
     prepare: () => Promise.resolve(folder),
     upload: (hash) => Promise.resolve(void did.push(`upload ${hash}`)),
+    close: () => Promise.resolve(void did.push('close')),
   };
   const folder: TaskFolder = {
     path: '/task',
     upload: (...of) => blobs.upload(...of),
-    close: () => Promise.resolve(void did.push('close')),
+    close: () => blobs.close(),
   };
   let task: TaskReports | undefined;
   const launched = { interrupt: () => void did.push('interrupt'), kill: () => void did.push('kill') };
@@ -112,6 +113,21 @@ describe('a worker', () => {
     beat();
     await say({ type: 'acknowledge', ...lease });
     assert.deepEqual(did, ['upload h', 'say checkpointed', 'say done', 'close', 'say heartbeat', 'say done']);
+  });
+
+  it('ends when the folder of its last task is gone, not before', async () => {
+    const { worker, blobs, task, say } = await running();
+    let gone: (() => void) | undefined;
+    blobs.close = () => new Promise((resolve) => (gone = resolve));
+    let ended = false;
+    void worker.ended.then(() => (ended = true));
+    task().onEnd({ result: resultOf('h') });
+    await settled();
+    await say({ type: 'acknowledge', ...lease });
+    await say({ type: 'drain' });
+    assert.ok(gone !== undefined && !ended);
+    gone();
+    assert.deepEqual(await worker.ended, { code: 0 });
   });
 
   it('stops by a signal with 75: interrupt, checkpoint, upload, hand back, goodbye', async () => {
