@@ -1,14 +1,16 @@
 /** `noisefold import`: weights that were trained elsewhere, such as in PyTorch, as a model bundle. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import type { CommandModule } from 'yargs';
 import { NoisefoldError } from '../base/errors.ts';
+import { hashOf } from '../base/hash.ts';
 import { plusMinus } from '../base/units.ts';
+import { readBundle } from '../checkpoint/bundle.ts';
 import { readStateDict } from '../checkpoint/state-dict.ts';
 import { type EngineName, engineNames } from '../config/types.ts';
 import { fixTrial } from '../plan/fix.ts';
 import { networkOf } from '../train/network.ts';
 import { scoreFeatures } from '../train/score.ts';
-import { featuresOf, type FeatureSource, widthOf } from '../train/ensemble.ts';
+import { featuresOf, type FeatureSource, type Member, widthOf } from '../train/ensemble.ts';
 import { exportBest } from './best.ts';
 import { atLeastOne, type CommonArguments, loadConfig, loadData, openMachine, terminalLog } from './context.ts';
 import { makeOutputFolder } from './output-folder.ts';
@@ -68,6 +70,7 @@ export const importCommand: CommandModule<CommonArguments, ImportArguments> = {
     const trial = fixTrial(config, middleOf({ noise: config.noise, training: config.training }), data.layout);
     const network = networkOf(data.layout, trial);
     const weights = readStateDict(bytes, network, file);
+    await requireFree(out, { network, weights });
     await makeOutputFolder(out);
 
     const { workers } = config;
@@ -89,7 +92,7 @@ export const importCommand: CommandModule<CommonArguments, ImportArguments> = {
       folder: out,
       sweep: config,
       prepared,
-      trial: { id: 'imported', config: trial, members: [{ network, weights }], alpha },
+      trial: { id: importedTrial, config: trial, members: [{ network, weights }], alpha },
       engine,
       linearAlgebra,
       log,
@@ -97,3 +100,43 @@ export const importCommand: CommandModule<CommonArguments, ImportArguments> = {
     for (const path of Object.values(files)) process.stdout.write(`${path}\n`);
   },
 };
+
+/** What a bundle names as its trial where the weights were trained elsewhere. */
+const importedTrial = 'imported';
+
+/**
+ * That nothing is lost by writing there: the folder is new or empty, or holds an earlier import of the same weights, which is made anew. What an import that was
+ * killed left behind does not count. Throws OUTPUT_NOT_WRITABLE.
+ */
+async function requireFree(folder: string, member: Member): Promise<void> {
+  // What keeps a folder from being read keeps it from being written: that is said by whoever makes it.
+  const entries = await readdir(folder).catch(() => []);
+  const files = entries.filter((name) => !name.startsWith('.') && !name.includes('.partial-')).sort();
+  if (files.length === 0) return;
+  const there = await whatIsIn(folder, files, member);
+  if (there === undefined) return;
+  throw new NoisefoldError('OUTPUT_NOT_WRITABLE', `this folder holds ${there}, which the import would write over`, {
+    where: folder,
+    hint: `Choose another folder with --out, or remove ${folder} to have the import there.`,
+  });
+}
+
+/** In words; undefined where it is an import of the same weights. */
+async function whatIsIn(folder: string, files: readonly string[], { network, weights }: Member): Promise<string | undefined> {
+  const bundle = await readBundle(folder).catch((thrown: unknown) => {
+    if (thrown instanceof NoisefoldError) return undefined;
+    throw thrown;
+  });
+  if (bundle === undefined) {
+    const names = files.slice(0, 3).join(', ');
+    return `files that are no import (${names}${files.length > 3 ? `, and ${files.length - 3} more` : ''})`;
+  }
+  const { study, trial, members } = bundle;
+  if (trial !== importedTrial) return `the model of ${trial} of the study ${study}`;
+  const [member] = members;
+  const same = member !== undefined && hashOf(member.network) === hashOf(network) && isSame(member.weights, weights);
+  return same ? undefined : 'an import of other weights';
+}
+
+const isSame = (a: Float32Array, b: Float32Array): boolean =>
+  a.length === b.length && a.every((value, i) => Object.is(value, b[i]));

@@ -1,11 +1,12 @@
 /** Weights that come from PyTorch and models that leave for other runtimes, as a user moves them. */
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { InferenceSession, Tensor, type TypedTensor } from 'onnxruntime-node';
 import { sequence, stream } from '../../src/base/rng.ts';
-import { readBundle } from '../../src/checkpoint/bundle.ts';
+import { decodeSafetensors, encodeSafetensors } from '../../src/base/safetensors.ts';
+import { readBundle, writeBundle } from '../../src/checkpoint/bundle.ts';
 import { transform } from '../../src/dataset/encode.ts';
 import { readNpy } from '../../src/dataset/npy.ts';
 import { readTable } from '../../src/dataset/read.ts';
@@ -68,6 +69,35 @@ describe('noisefold import', () => {
     const session = await cpuEngine().features(network, [0, 1, 2], rows, start.weights);
     const expected = await session.run(inputs.data);
     found.data.forEach((value, i) => assert.ok(Math.abs(value - (expected[i] ?? NaN)) < 1e-5));
+  });
+
+  it('writes over an earlier import of the same weights, and over nothing else', async () => {
+    await run(0, folder, 'import', 'model.safetensors', '--out', 'again', ...imports);
+    const before = readFileSync(at('again/manifest.json'));
+    writeFileSync(at('again/features.npy.partial-1'), 'of an import that was killed');
+    await run(0, folder, 'import', 'model.safetensors', '--out', 'again', ...imports);
+    assert.deepEqual(readFileSync(at('again/manifest.json')), before);
+
+    const { tensors } = decodeSafetensors(readFileSync(at('model.safetensors')));
+    const bias = tensors['excite.bias'] ?? assert.fail('no bias');
+    bias.data[0] = 0.5;
+    writeFileSync(at('other.safetensors'), encodeSafetensors(tensors));
+    const other = await run(2, folder, 'import', 'other.safetensors', '--out', 'again', ...imports);
+    assert.match(
+      other.stderr(),
+      /^OUTPUT_NOT_WRITABLE again: this folder holds an import of other weights, .*\n {2}Choose another/m,
+    );
+    assert.deepEqual(readFileSync(at('again/manifest.json')), before);
+
+    mkdirSync(at('mine'));
+    copyFileSync(at('model.safetensors'), at('mine/model.safetensors'));
+    const mine = await run(2, folder, 'import', 'mine/model.safetensors', '--out', 'mine', ...imports);
+    assert.match(mine.stderr(), /^OUTPUT_NOT_WRITABLE mine: this folder holds files that are no import \(model\.safetensors\)/m);
+    assert.deepEqual(readdirSync(at('mine')), ['model.safetensors']);
+
+    await writeBundle(at('best'), { ...(await readBundle(at('again'))), trial: 'trial-0003' });
+    const best = await run(2, folder, 'import', 'model.safetensors', '--out', 'best', ...imports);
+    assert.match(best.stderr(), /^OUTPUT_NOT_WRITABLE best: this folder holds the model of trial-0003 of the study /m);
   });
 
   it('refuses a protocol with a network a fold', async () => {
