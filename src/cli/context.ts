@@ -6,6 +6,7 @@ import { NoisefoldError } from '../base/errors.ts';
 import type { Clock, Log } from '../base/ports.ts';
 import { thousands } from '../base/units.ts';
 import { checkTables, idleLevels } from '../config/columns.ts';
+import { pairProblem } from '../config/engine.ts';
 import type { GivenConfig } from '../config/given.ts';
 import { parseGiven, resolvePaths } from '../config/parse.ts';
 import type { DataConfig, DeviceName, EngineName, SweepConfig } from '../config/types.ts';
@@ -60,13 +61,23 @@ export interface Machine {
 export const threadsOf = (threads: number | 'auto' | undefined): number =>
   threads === undefined || threads === 'auto' ? availableParallelism() : threads;
 
-/** The engine and the linear algebra of this process. Throws ENGINE_UNAVAILABLE. */
+/** That an engine and a device, of which the command line named one at least, go together. Throws USAGE. */
+export function requirePair(pair: { readonly engine: EngineName; readonly device: DeviceName }): void {
+  const problem = pairProblem(pair);
+  if (problem === undefined) return;
+  throw new NoisefoldError('USAGE', problem, {
+    hint: `What --engine and --device leave out is the configuration's (workers.engine, workers.device), or auto.`,
+  });
+}
+
+/** The engine and the linear algebra of this process. Throws USAGE, ENGINE_UNAVAILABLE. */
 export async function openMachine(
   name: EngineName,
   threads: number | 'auto' | undefined,
   log: Log,
   device: DeviceName = 'auto',
 ): Promise<Machine> {
+  requirePair({ engine: name, device });
   const count = threadsOf(threads);
   return {
     engine: await loadEngine(name, { threads: count, device }, log),

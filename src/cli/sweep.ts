@@ -12,6 +12,7 @@ import {
   commandAgain,
   loadStudyInputs,
   realClock,
+  requirePair,
   terminalLog,
   type CommonArguments,
   type StudyInputs,
@@ -58,7 +59,7 @@ export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
         describe: 'Engine threads a worker (default: so that workers x threads = cores)',
       })
       .option('engine', { choices: engineNames, describe: 'What runs the training steps' })
-      .option('device', { choices: deviceNames, describe: 'Where the onnx engine computes' })
+      .option('device', { choices: deviceNames, describe: 'Where the engine computes' })
       .example('$0 sweep examples/diamonds/sweep.yaml', 'Run the example; Ctrl-C stops it, the same command goes on')
       .example(
         '$0 sweep sweep.yaml --set search.trials=24 --set study=wide',
@@ -206,9 +207,10 @@ async function runAndWriteTrials(
 
 /**
  * That an engine or a device that was named works here, by a canary in a process of its own, since a GPU would stay with this one. Without, every worker would find
- * out for itself, and the study would wait for one that does not. Throws ENGINE_UNAVAILABLE.
+ * out for itself, and the study would wait for one that does not. Throws USAGE, ENGINE_UNAVAILABLE.
  */
 async function requireEngine({ engine, device }: WorkersConfig): Promise<void> {
+  requirePair({ engine, device });
   if (engine === 'auto' && (device === 'auto' || device === 'cpu')) return;
   const launcher = processLauncher({ engine, device, threads: 1 });
   const reason = await new Promise<string | undefined>((resolve) => launcher.probe(resolve));

@@ -61,7 +61,7 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
       })
       .option('out', { type: 'string', describe: "Folder to write (default: the study's folder with -train behind its name)" })
       .option('engine', { choices: engineNames, describe: 'What runs the training steps (default: as configured)' })
-      .option('device', { choices: deviceNames, describe: 'Where the onnx engine computes (default: as configured)' })
+      .option('device', { choices: deviceNames, describe: 'Where the engine computes (default: as configured)' })
       .option('threads', { type: 'number', coerce: atLeastOne('--threads'), describe: 'Engine threads (default: one a core)' })
       .example('$0 train sweep.yaml --set noise.numerical=0.2', 'Fix what the sweep would search')
       .example('$0 train sweep.yaml --out runs/long', 'Into a folder of its own'),

@@ -25,7 +25,7 @@ import { startWorker, type Worker } from '../worker/worker.ts';
 import { createBlobClient } from '../wire/blobs/client.ts';
 import { connectPeer } from '../wire/zmq.ts';
 import { byteSize } from './byte-size.ts';
-import { atLeastOne, realClock } from './context.ts';
+import { atLeastOne, realClock, requirePair } from './context.ts';
 import { superviseDevices } from './device-workers.ts';
 import { directChannel } from './direct-channel.ts';
 import { hostAndPort } from './http-address.ts';
@@ -88,7 +88,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
           'What the worker is called in displays and logs; with --devices the first part of it (default: the host’s name)',
       })
       .option('engine', { choices: engineNames, default: 'auto', describe: 'What runs the training steps' })
-      .option('device', { choices: deviceNames, default: autoDevice, describe: 'Where the onnx engine computes' })
+      .option('device', { choices: deviceNames, default: autoDevice, describe: 'Where the engine computes' })
       .option('threads', { type: 'number', coerce: atLeastOne('--threads'), default: 1, describe: 'Engine threads a worker' })
       .option('cache', {
         type: 'string',
@@ -113,8 +113,13 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         '$0 worker --connect tcp://host:7777 --key worker.json --devices all',
         'A worker for every GPU of this machine',
       ) as never,
-  handler: (args) => endingWith78(args.devices === undefined ? runWorker(args) : runDevices(args, args.devices)),
+  handler: (args) => endingWith78(runWorkers(args)),
 };
+
+async function runWorkers(args: WorkerArguments): Promise<void> {
+  requirePair(args);
+  await (args.devices === undefined ? runWorker(args) : runDevices(args, args.devices));
+}
 
 /** Starts a worker for each device, and ends when they have. */
 async function runDevices(args: WorkerArguments, list: string): Promise<void> {

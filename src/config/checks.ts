@@ -1,14 +1,16 @@
 /** Checks that span sections. Each is made as soon as the sections it needs are right, whatever is wrong in the others. */
+import { pairProblem } from './engine.ts';
 import { cardinality, isDistribution, parameters } from './parameters.ts';
 import type { Problem } from './source.ts';
 import type { SweepConfig } from './types.ts';
 
 /** The sections that were right. */
-export type Sections = Partial<Pick<SweepConfig, 'noise' | 'model' | 'training' | 'features' | 'search'>>;
+export type Sections = Partial<Pick<SweepConfig, 'noise' | 'model' | 'training' | 'features' | 'search' | 'workers'>>;
 
 export const sectionProblems = (sections: Sections): readonly Problem[] => [
   ...gridProblems(sections),
   ...layerProblems(sections),
+  ...pairProblems(sections),
 ];
 
 /** A grid needs values that can be listed, and not more of them than trials were allowed. */
@@ -55,4 +57,9 @@ function layerProblems({ model, features }: Sections): readonly Problem[] {
           },
         ],
   );
+}
+
+function pairProblems({ workers }: Sections): readonly Problem[] {
+  const message = workers === undefined ? undefined : pairProblem(workers);
+  return message === undefined ? [] : [{ path: ['workers', 'device'], message }];
 }

@@ -1,5 +1,29 @@
-/** Which engine a study is trained with: `auto` is settled on each machine, but one study should have one answer. */
-import type { EngineName } from './types.ts';
+/** Which engine a study is trained with: `auto` is settled on each machine, but one study should have one answer. And which devices go with it. */
+import type { DeviceName, EngineName } from './types.ts';
+
+/** What may be named beside an engine, next to `auto`. TensorFlow takes the GPU that it finds, and cannot be told to leave it. */
+const devicesOf: Readonly<Record<EngineName, readonly DeviceName[]>> = {
+  auto: ['cpu', 'webgpu', 'cuda'],
+  onnx: ['cpu', 'webgpu', 'cuda'],
+  tensorflow: [],
+  'tensorflow-eager': [],
+  wasm: ['cpu'],
+  cpu: ['cpu'],
+};
+
+/** What is wrong with an engine and a device that do not go together, with those that do; undefined where they do. */
+export function pairProblem({
+  engine,
+  device,
+}: {
+  readonly engine: EngineName;
+  readonly device: DeviceName;
+}): string | undefined {
+  const devices = devicesOf[engine];
+  if (device === 'auto' || devices.includes(device)) return undefined;
+  const fitting = Object.entries(devicesOf).flatMap(([name, known]) => (known.includes(device) ? [name] : []));
+  return `the engine ${engine} takes the device ${['auto', ...devices].join(' or ')}, not ${device} (${device} goes with the engines ${fitting.join(', ')})`;
+}
 
 /** What `auto` tries, the fastest first. The tensorflow engines are for those who ask: they are not part of an ordinary installation. */
 export const autoEngines = ['onnx', 'wasm', 'cpu'] as const satisfies readonly EngineName[];

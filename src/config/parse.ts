@@ -47,8 +47,8 @@ export function parseGiven(given: GivenConfig): SweepConfig {
 function validSections(value: unknown): Sections {
   if (typeof value !== 'object' || value === null) return {};
   const raw = value as Readonly<Record<string, unknown>>;
-  const { noise, model, training, features, search } = sweepSchema.shape;
-  const entries = Object.entries({ noise, model, training, features, search }).flatMap(([key, schema]) => {
+  const { noise, model, training, features, search, workers } = sweepSchema.shape;
+  const entries = Object.entries({ noise, model, training, features, search, workers }).flatMap(([key, schema]) => {
     const parsed = schema.safeParse(raw[key]);
     return parsed.success ? [[key, parsed.data] as const] : [];
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { engineOf } from '../../src/config/engine.ts';
-import { engineNames } from '../../src/config/types.ts';
+import { engineOf, pairProblem } from '../../src/config/engine.ts';
+import { deviceNames, engineNames } from '../../src/config/types.ts';
 
 describe('the engine of a study', () => {
   it('is the one that is asked for, before the first result', () => {
@@ -20,5 +20,19 @@ describe('the engine of a study', () => {
     assert.equal(engineOf('cpu', ['onnx', 'cpu']), 'cpu');
     assert.equal(engineOf('auto', ['onnx', 'cpu']), 'onnx');
     assert.equal(engineOf('wasm', ['onnx', 'cpu']), undefined);
+  });
+});
+
+describe('an engine and a device', () => {
+  it('go together where the engine can be told so; auto goes with every engine', () => {
+    const pairs = engineNames.flatMap((engine) =>
+      deviceNames.flatMap((device) =>
+        device !== 'auto' && pairProblem({ engine, device }) === undefined ? [`${engine} ${device}`] : [],
+      ),
+    );
+    assert.deepEqual(pairs, [
+      ...['auto cpu', 'auto webgpu', 'auto cuda', 'onnx cpu', 'onnx webgpu', 'onnx cuda', 'wasm cpu', 'cpu cpu'],
+    ]);
+    for (const engine of engineNames) assert.equal(pairProblem({ engine, device: 'auto' }), undefined);
   });
 });

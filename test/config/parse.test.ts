@@ -157,6 +157,12 @@ ridge: { folds: { count: 1, kind: grouped } }
       /^1:34 .*6 points \(training.epochs 2 x training.batchSize 3\)/,
     ],
     ['a layer beyond the last', 'features: { layers: [0, 3] }', /^1:25 {2}features.layers.1: .*last index is 2/],
+    [
+      'a device that the engine does not have',
+      'workers: { engine: wasm, device: webgpu }',
+      /^1:34 {2}workers.device: the engine wasm takes the device auto or cpu, not webgpu \(webgpu goes with the engines auto, onnx\)$/,
+    ],
+    ['a device for TensorFlow', 'workers: { device: cuda, engine: tensorflow }', /^1:20 .*takes the device auto, not cuda/],
     ['not a number', 'training: { learningRate: .nan }', /learningRate: expected a number/],
     ['an unknown protocol', 'protocol: inductve', /expected one of|did you mean/],
   ];

@@ -77,6 +77,15 @@ const cases: Readonly<Record<string, Case>> = {
   'a file that is not YAML': { yaml: ['}', ''], says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:\d+:\d+ / },
   'half a worker': { args: ['--workers', '0.5'], says: /^USAGE: --workers must be a whole number/ },
   'a number of threads that is none': { args: ['--threads', 'many'], says: /^USAGE: --threads must be a whole number/ },
+  'a device that the engine does not have': {
+    args: ['--engine', 'wasm', '--device', 'webgpu'],
+    says: /^USAGE: the engine wasm takes the device auto or cpu, not webgpu \(.*auto, onnx\)\n {2}What --engine and --device leave out/,
+  },
+  "a device of the command line that the configuration's engine does not have": {
+    yaml: ['training: {', 'workers: { engine: cpu }\ntraining: {'],
+    args: ['--device', 'cuda'],
+    says: /^USAGE: the engine cpu takes the device auto or cpu, not cuda/,
+  },
   'a GPU where there is none': {
     args: ['--device', 'cuda'],
     skip: existsSync('/dev/nvidiactl'),
@@ -104,6 +113,11 @@ describe('noisefold sweep refuses', { concurrency: 2 }, () => {
 });
 
 describe('noisefold worker', () => {
+  it('refuses a device that its engine does not have, as it does all that another start would not mend', async () => {
+    const { stderr } = await run(78, folder, 'worker', '--engine', 'tensorflow', '--device', 'webgpu');
+    assert.match(stderr(), /^USAGE: the engine tensorflow takes the device auto, not webgpu/);
+  });
+
   it('says that no coordinator answers, and that it left without one', async () => {
     const { stderr } = await run(75, folder, 'worker', '--connect', 'tcp://127.0.0.1:9', '--idle-exit', '4');
     assert.match(stderr(), /no coordinator has answered at tcp:\/\/127\.0\.0\.1:9 yet/);

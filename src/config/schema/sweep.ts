@@ -110,7 +110,7 @@ const workers = z.strictObject({
     .enum(deviceNames)
     .default(defaults.workers.device)
     .describe(
-      'Where the onnx engine computes; `auto`: an NVIDIA GPU that its CUDA or WebGPU provider reaches, else the CPU. Only on a CPU does a resumed run end in the same bytes. `noisefold doctor` lists what is there.',
+      'Where the engine computes. onnx has all of them, `auto`: an NVIDIA GPU that its CUDA or WebGPU provider reaches, else the CPU; wasm and cpu have `cpu`; TensorFlow chooses for itself, `auto`. Only on a CPU does a resumed run end in the same bytes. `noisefold doctor` lists what is there.',
     ),
 });
 
