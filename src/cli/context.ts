@@ -2,13 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
-import { NoisefoldError } from '../base/errors.ts';
+import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
 import type { Clock, Log } from '../base/ports.ts';
 import { thousands } from '../base/units.ts';
-import { checkTables, idleLevels } from '../config/columns.ts';
+import { checkTables, idleLevels, lackedByTest, tableFiles, tableProblems, type TableFacts } from '../config/columns.ts';
 import { pairProblem } from '../config/engine.ts';
-import type { GivenConfig } from '../config/given.ts';
-import { parseGiven, resolvePaths } from '../config/parse.ts';
+import { invalid, placed, type GivenConfig } from '../config/given.ts';
+import { readSweep, resolvePaths, type SweepReading } from '../config/parse.ts';
+import { joinPath } from '../config/paths.ts';
+import type { Problem } from '../config/source.ts';
 import type { DataConfig, DeviceName, EngineName, SweepConfig } from '../config/types.ts';
 import { type Prepared, prepareData } from '../dataset/prepare.ts';
 import { readTable } from '../dataset/read.ts';
@@ -125,8 +127,7 @@ export async function loadStudyInputs(path: string, log: Log, settings: readonly
 /** Reads and prepares a study's data. Throws every DATA_ code, and CONFIG_INVALID with all that does not fit the tables. */
 export async function loadData(config: SweepConfig, given: GivenConfig, log: Log): Promise<Prepared> {
   const tables = await readTables(config.data);
-  const { train, test } = tables;
-  checkTables(given, config, { columns: train.columns.map(({ name }) => name), rows: train.rows + (test?.rows ?? 0) });
+  checkTables(given, config, factsOf(tables));
   const prepared = prepareData(tables, {
     data: config.data,
     folds: config.ridge.folds,
@@ -145,6 +146,12 @@ export async function loadData(config: SweepConfig, given: GivenConfig, log: Log
   if (levels !== undefined) log.log('info', levels);
   return prepared;
 }
+
+const factsOf = ({ train, test }: { readonly train: Table; readonly test: Table | undefined }): TableFacts => ({
+  columns: train.columns.map(({ name }) => name),
+  test: test?.columns.map(({ name }) => name),
+  rows: train.rows + (test?.rows ?? 0),
+});
 
 /** Which level of a binary target is which number; undefined for any other target. */
 export const levelsNote = ({ column, levels }: Prepared['target']): string | undefined =>
@@ -166,7 +173,37 @@ export async function loadConfig(
     });
   });
   const given = givenConfig(text, path, settings);
-  return { config: resolvePaths(parseGiven(given), dirname(path)), given };
+  const reading = readSweep(given);
+  if (reading.config === undefined) throw await refusedConfig(reading, given, dirname(path));
+  return { config: resolvePaths(reading.config, dirname(path)), given };
+}
+
+/**
+ * What is wrong with a configuration, held against its tables all the same, if they can be found: a misspelt column is told with a misspelt key.
+ * @param folder what paths are relative to
+ */
+async function refusedConfig(
+  { found, value, sections }: SweepReading,
+  given: GivenConfig,
+  folder: string,
+): Promise<NoisefoldError> {
+  const { train, test, ...options } = tableFiles(value);
+  const problems: Problem[] = [];
+  const read = async (key: 'train' | 'test', file: string | undefined): Promise<Table | undefined> => {
+    if (file === undefined) return undefined;
+    const path = joinPath(folder, file);
+    return readTable(path, options).catch((thrown: unknown) => {
+      const { where, message } = asNoisefoldError(thrown);
+      problems.push({ path: ['data', key], message: `${where === undefined ? '' : `${where}: `}${message}` });
+      return undefined;
+    });
+  };
+  const [table, tests] = [await read('train', train), await read('test', test)];
+  if (table !== undefined) {
+    const facts = factsOf({ train: table, test: tests });
+    problems.push(...tableProblems(value, sections.training, facts), ...lackedByTest(value, facts));
+  }
+  return invalid(given.file, [...found, ...placed(given, problems)]);
 }
 
 export async function readTables(data: DataConfig): Promise<{ readonly train: Table; readonly test: Table | undefined }> {

@@ -1,54 +1,99 @@
 /** The configuration held against the tables it names: what a schema alone cannot know. */
-import { invalid, placesIn, sentence, type GivenConfig } from './given.ts';
+import { nearest } from '../base/nearest.ts';
+import { invalid, placed, type GivenConfig } from './given.ts';
 import { levelKeyFor, parseLevelRange } from './levels.ts';
 import { isDistribution } from './parameters.ts';
 import { quote } from './quote.ts';
-import type { Path, Problem } from './source.ts';
+import { data as dataSchema } from './schema/data.ts';
+import { valueAt, type Path, type Problem } from './source.ts';
 import { suggestion } from './suggest.ts';
-import type { Searchable, SweepConfig } from './types.ts';
+import type { DataConfig, Searchable, SweepConfig } from './types.ts';
 
 export interface TableFacts {
   /** Names of the training table's columns. */
   readonly columns: readonly string[];
+  /** Those of the test table's; undefined without one. */
+  readonly test?: readonly string[] | undefined;
   /** Of both tables. */
   readonly rows: number;
 }
 
 /** Passes if every column that the configuration names is there, and a batch can be filled. Throws CONFIG_INVALID with every problem at once. */
 export function checkTables(given: GivenConfig, config: SweepConfig, tables: TableFacts): void {
-  const problems = [...columnProblems(config, tables.columns), ...batchProblems(config.training.batchSize, tables.rows)];
+  const problems = tableProblems(config, config.training, tables);
   if (problems.length === 0) return;
-  const placeOf = placesIn(given);
   throw invalid(
     given.file,
-    problems.map((problem) => ({ place: placeOf(problem), what: sentence(problem) })),
+    placed(given, [...problems, ...lackedByTest(config, tables)]),
     '`noisefold data inspect` shows the columns of a table.',
   );
 }
 
+/**
+ * Columns that are named and are not there, and batches that cannot be filled.
+ * @param raw the configuration, or plain values with whatever else is wrong with them
+ * @param training the section, where it is right
+ */
+export const tableProblems = (
+  raw: unknown,
+  training: SweepConfig['training'] | undefined,
+  { columns, rows }: TableFacts,
+): readonly Problem[] => [
+  ...columnProblems(raw, columns),
+  ...(training === undefined ? [] : batchProblems(training.batchSize, rows)),
+];
+
+/** Where the tables are and how CSV files are read, as far as it is told. */
+export function tableFiles(
+  raw: unknown,
+): Pick<DataConfig, 'test' | 'delimiter' | 'missing'> & { readonly train: string | undefined } {
+  const { train, test, delimiter, missing } = dataSchema.shape;
+  const at = (key: string): unknown => valueAt(raw, ['data', key]);
+  return {
+    train: train.safeParse(at('train')).data,
+    test: test.safeParse(at('test')).data,
+    delimiter: delimiter.safeParse(at('delimiter')).data,
+    missing: missing.safeParse(at('missing')).data ?? [],
+  };
+}
+
+/** The names of columns that stand in a configuration. */
+function namesIn(raw: unknown) {
+  const text = (...path: Path): string | undefined => {
+    const value = valueAt(raw, path);
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  };
+  const keys = (...path: Path): readonly string[] => {
+    const value = valueAt(raw, path);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
+  };
+  const drop = valueAt(raw, ['data', 'drop']);
+  return {
+    target: text('data', 'target', 'column') ?? text('data', 'target'),
+    id: text('data', 'id'),
+    drop: Array.isArray(drop) ? drop.map(String) : [],
+    kinds: keys('data', 'kinds'),
+    noised: keys(...noisePath),
+    groups: text('ridge', 'folds', 'column'),
+  };
+}
+
+const noisePath = ['noise', 'swapProbability', 'columns'];
 const mostNames = 20;
 
-function columnProblems({ data, noise, ridge }: SweepConfig, columns: readonly string[]): readonly Problem[] {
+function columnProblems(raw: unknown, columns: readonly string[]): readonly Problem[] {
   const known = new Set(columns);
-  const { target, id, drop } = data;
-  const missing = (name: string, path: Path, at?: 'key'): readonly Problem[] => {
-    if (known.has(name)) return [];
-    const more = columns.length > mostNames ? ', ...' : '';
-    const meant =
-      suggestion(name, columns) ||
-      ` (the columns are ${columns
-        .slice(0, mostNames)
-        .map((known) => quote(known))
-        .join(', ')}${more})`;
+  const { target, id, drop, kinds, noised, groups } = namesIn(raw);
+  const missing = (name: string | undefined, path: Path, at?: 'key'): readonly Problem[] => {
+    if (name === undefined || known.has(name)) return [];
+    const meant = suggestion(name, columns) || ` (the columns are ${listed(columns)})`;
     return [{ path, at, message: `the training table has no column \`${quote(name)}\`${meant}` }];
   };
   const keyed = (names: readonly string[], path: Path): readonly Problem[] =>
     names.flatMap((name) => missing(name, [...path, name], 'key'));
-  const noised = Object.keys(noise.swapProbability.columns);
-  const noisePath = ['noise', 'swapProbability', 'columns'];
   const notInputs = noised.flatMap((name): Problem[] => {
     const role =
-      name === target.column ? 'the target' : name === id ? 'the id' : drop.includes(name) ? 'dropped (data.drop)' : undefined;
+      name === target ? 'the target' : name === id ? 'the id' : drop.includes(name) ? 'dropped (data.drop)' : undefined;
     return role === undefined || !known.has(name)
       ? []
       : [
@@ -60,15 +105,34 @@ function columnProblems({ data, noise, ridge }: SweepConfig, columns: readonly s
         ];
   });
   return [
-    ...missing(target.column, ['data', 'target', 'column']),
-    ...(id === undefined ? [] : missing(id, ['data', 'id'])),
+    ...missing(target, ['data', 'target', 'column']),
+    ...missing(id, ['data', 'id']),
     ...drop.flatMap((name, i) => missing(name, ['data', 'drop', i])),
-    ...keyed(Object.keys(data.kinds), ['data', 'kinds']),
+    ...keyed(kinds, ['data', 'kinds']),
     ...keyed(noised, noisePath),
     ...notInputs,
-    ...(ridge.folds.column === undefined ? [] : missing(ridge.folds.column, ['ridge', 'folds', 'column'])),
+    ...missing(groups, ['ridge', 'folds', 'column']),
   ];
 }
+
+/** Columns that the test table would need. To be told beside other problems: alone, whoever prepares the data tells it, and knows the inputs better. */
+export function lackedByTest(raw: unknown, { columns, test }: TableFacts): readonly Problem[] {
+  if (test === undefined) return [];
+  const { target = '', drop } = namesIn(raw);
+  // A misspelt target is told of the training table, and is lacked by no test table.
+  const meant = columns.includes(target) ? target : nearest(target, columns);
+  const others = new Set([meant, ...drop, ...test]);
+  const lacking = columns.filter((name) => !others.has(name));
+  return lacking.length === 0
+    ? []
+    : [{ path: ['data', 'test'], message: `the test table has no column ${listed(lacking)}, as the training table has` }];
+}
+
+const listed = (names: readonly string[]): string =>
+  `${names
+    .slice(0, mostNames)
+    .map((name) => quote(name))
+    .join(', ')}${names.length > mostNames ? ', ...' : ''}`;
 
 function batchProblems(space: Searchable<number>, rows: number): readonly Problem[] {
   const path = ['training', 'batchSize'];

@@ -28,7 +28,7 @@ export const unchanged = (text: string, file: string): GivenConfig => ({ file, w
 export type Place = Position | { readonly setting: string };
 
 /** Finds the places of problems. A path that a setting wrote is that setting's; the last one counts, as it does when they are made. */
-export function placesIn({ written, settings }: GivenConfig): (problem: Problem) => Place {
+function placesIn({ written, settings }: GivenConfig): (problem: Problem) => Place {
   const source = readYaml(written);
   const isPrefix = (short: Path, long: Path): boolean =>
     short.length <= long.length && short.every((step, i) => String(step) === String(long[i]));
@@ -40,6 +40,18 @@ export function placesIn({ written, settings }: GivenConfig): (problem: Problem)
   };
 }
 
+/** A problem as it is told. */
+export interface Found {
+  readonly place: Place;
+  readonly what: string;
+}
+
+/** Problems with their places. */
+export function placed(given: GivenConfig, problems: readonly Problem[]): readonly Found[] {
+  const placeOf = placesIn(given);
+  return problems.map((problem) => ({ place: placeOf(problem), what: sentence(problem) }));
+}
+
 /** No more lines than anyone reads: a file that is no configuration at all has a problem a line. */
 const mostLines = 50;
 /** Longer than any list of keys; what the user wrote is shortened where it is quoted. */
@@ -48,7 +60,7 @@ const longestLine = 1_000;
 /** CONFIG_INVALID: what is wrong in file order, one line each, `file:line:column  what`; then the settings, `--set path=value  what`. */
 export function invalid(
   file: string,
-  problems: readonly { readonly place: Place; readonly what: string }[],
+  problems: readonly Found[],
   hint = 'docs/config.md lists every key with its default.',
 ): NoisefoldError {
   const order = (place: Place): number => ('setting' in place ? Infinity : place.line * 1e6 + place.column);
@@ -67,5 +79,5 @@ export function invalid(
 }
 
 /** A problem as a line says it: the path, then the message. */
-export const sentence = ({ path, message }: Problem): string =>
+const sentence = ({ path, message }: Problem): string =>
   path.length === 0 ? message : `${path.map((step) => quote(String(step))).join('.')}: ${message}`;

@@ -1,6 +1,6 @@
 import { hashOf } from '../base/hash.ts';
 import { sectionProblems, type Sections } from './checks.ts';
-import { invalid, placesIn, sentence, unchanged, type GivenConfig, type Place } from './given.ts';
+import { invalid, placed, unchanged, type Found, type GivenConfig } from './given.ts';
 import { joinPath, studyFrom } from './paths.ts';
 import { problemsOf } from './problems.ts';
 import { sweepSchema } from './schema/sweep.ts';
@@ -17,30 +17,46 @@ export const parseSweep = (text: string, file: string): SweepConfig => parseGive
 
 /** As parseSweep, of a file with settings made to it; what is wrong with one of these is said of it: `--set path=value  path: ...`. */
 export function parseGiven(given: GivenConfig): SweepConfig {
+  const { config, found } = readSweep(given);
+  if (config === undefined) throw invalid(given.file, found);
+  return config;
+}
+
+/** A configuration as far as it can be read. */
+export interface SweepReading {
+  /** Undefined where something is wrong. */
+  readonly config: SweepConfig | undefined;
+  /** What is wrong. */
+  readonly found: readonly Found[];
+  /** The plain values of the YAML, whatever is wrong with them; undefined where it is none. */
+  readonly value: unknown;
+  readonly sections: Sections;
+}
+
+export function readSweep(given: GivenConfig): SweepReading {
   const { file, text } = given;
-  if (text.includes('\0'))
-    throw invalid(file, [
-      { place: { line: 1, column: 1 }, what: "the file is not text (a sweep's configuration is a YAML file; is this a table?)" },
-    ]);
+  const unreadable = (what: string): SweepReading => ({
+    config: undefined,
+    found: [{ place: { line: 1, column: 1 }, what }],
+    value: undefined,
+    sections: {},
+  });
+  if (text.includes('\0')) return unreadable("the file is not text (a sweep's configuration is a YAML file; is this a table?)");
   const source = readYaml(text);
-  if (source.value === null)
-    throw invalid(file, [
-      { place: { line: 1, column: 1 }, what: 'the file is empty (it needs at least `data`; see docs/config.md)' },
-    ]);
-  const found: { readonly place: Place; readonly what: string }[] = source.errors.map(({ position, message }) => ({
-    place: position,
-    what: message,
-  }));
-  if (source.value !== undefined) {
-    const parsed = sweepSchema.safeParse(source.value);
-    const sections = parsed.success ? parsed.data : validSections(source.value);
-    const problems = [...(parsed.success ? [] : problemsOf(parsed.error.issues, source.value)), ...sectionProblems(sections)];
-    if (parsed.success && problems.length === 0 && found.length === 0)
-      return deepFreeze({ ...parsed.data, study: parsed.data.study ?? studyFrom(file) });
-    const placeOf = placesIn(given);
-    found.push(...problems.map((problem) => ({ place: placeOf(problem), what: sentence(problem) })));
-  }
-  throw invalid(file, found);
+  if (source.value === null) return unreadable('the file is empty (it needs at least `data`; see docs/config.md)');
+  const yaml = source.errors.map(({ position, message }) => ({ place: position, what: message }));
+  if (source.value === undefined) return { config: undefined, found: yaml, value: undefined, sections: {} };
+  const parsed = sweepSchema.safeParse(source.value);
+  const sections = parsed.success ? parsed.data : validSections(source.value);
+  const problems = [...(parsed.success ? [] : problemsOf(parsed.error.issues, source.value)), ...sectionProblems(sections)];
+  const found = [...yaml, ...placed(given, problems)];
+  const right = parsed.success && found.length === 0;
+  return {
+    config: right ? deepFreeze({ ...parsed.data, study: parsed.data.study ?? studyFrom(file) }) : undefined,
+    found,
+    value: source.value,
+    sections,
+  };
 }
 
 /** The sections that are right on their own, for checks across them while others are wrong. */

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { allKeys, distributionKeys, isDistributionKey, keysAt } from './json-schema.ts';
 import { quote } from './quote.ts';
-import type { Path, Problem } from './source.ts';
+import { valueAt, type Path, type Problem } from './source.ts';
 import { suggestion } from './suggest.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -13,7 +13,7 @@ export const problemsOf = (issues: readonly Issue[], raw: unknown): readonly Pro
 
 function translate(issue: Issue, raw: unknown, base: Path): readonly Problem[] {
   const path: Path = [...base, ...issue.path.map((step) => (typeof step === 'number' ? step : String(step)))];
-  const value = valueIn(raw, path);
+  const value = valueAt(raw, path);
   const problem = (message: string, at?: 'key'): readonly Problem[] => [{ path, message, at }];
   switch (issue.code) {
     case 'invalid_type':
@@ -54,7 +54,7 @@ function translate(issue: Issue, raw: unknown, base: Path): readonly Problem[] {
  * word; what remains is one branch to report on, or none, and then the message lists what could have stood here.
  */
 function unionProblems(issue: z.core.$ZodIssueInvalidUnion, raw: unknown, path: Path): readonly Problem[] {
-  const value = valueIn(raw, path);
+  const value = valueAt(raw, path);
   if (issue.discriminator !== undefined) {
     const kinds = ('options' in issue ? (issue.options ?? []) : []).map(String);
     const message =
@@ -173,12 +173,3 @@ const orList = (words: readonly string[]): string =>
 
 const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function valueIn(raw: unknown, path: Path): unknown {
-  let here = raw;
-  for (const step of path) {
-    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, step)) return undefined;
-    here = here[step as keyof typeof here];
-  }
-  return here;
-}

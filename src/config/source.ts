@@ -47,6 +47,16 @@ export function readYaml(text: string): Source {
   return { value, errors, has: (path) => document.hasIn(path), locate: (path, at) => positionOf(offsetOf(document, path, at)) };
 }
 
+/** What stands at a path of plain values; undefined where nothing does. */
+export function valueAt(raw: unknown, path: Path): unknown {
+  let here = raw;
+  for (const step of path) {
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, step)) return undefined;
+    here = here[step as keyof typeof here];
+  }
+  return here;
+}
+
 function describeError(error: YAMLError, text: string): string {
   if (error.code !== 'DUPLICATE_KEY') return quote(error.message, 200);
   const key = /^(?:"[^"]*"|'[^']*'|[^:\n]*)/.exec(text.slice(error.pos[0]))?.[0] ?? '';

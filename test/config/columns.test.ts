@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NoisefoldError } from '../../src/base/errors.ts';
-import { checkTables, idleLevels, type TableFacts } from '../../src/config/columns.ts';
+import { checkTables, idleLevels, lackedByTest, tableFiles, tableProblems, type TableFacts } from '../../src/config/columns.ts';
 import { type GivenConfig, unchanged } from '../../src/config/given.ts';
-import { parseGiven } from '../../src/config/parse.ts';
+import { parseGiven, readSweep } from '../../src/config/parse.ts';
 
 const tables: TableFacts = { columns: ['key', 'carat', 'cut', 'price'], rows: 100 };
 
@@ -68,6 +68,45 @@ ridge: { folds: { kind: grouped, column: cute } }
     const columns = Array.from({ length: 500 }, (_, i) => `column${i}`);
     const [line = ''] = problems(unchanged('data: { train: a.csv, target: zzz }', 'f.yaml'), { columns, rows: 1_000 });
     assert.match(line, /\(the columns are column0, .*, column19, \.\.\.\)$/);
+  });
+});
+
+describe('a configuration with something wrong in it', () => {
+  const text = `data: { train: a.csv, target: { column: prize, task: binry }, drop: [colour, 3], kinds: [carat], missing: NA, delimiter: ";" }
+noise: { swapProbability: { columns: { karat: 7 } } }
+ridge: { folds: { count: 1, kind: grouped, column: cute } }
+`;
+  const { value, sections, config } = readSweep(unchanged(text, 'f.yaml'));
+
+  it('is held against its tables as far as it goes', () => {
+    assert.equal(config, undefined);
+    assert.deepEqual(
+      tableProblems(value, sections.training, { ...tables, rows: 10 }).map(({ path }) => path.join('.')),
+      [
+        'data.target.column',
+        'data.drop.0',
+        'data.drop.1',
+        'noise.swapProbability.columns.karat',
+        'ridge.folds.column',
+        'training.batchSize',
+      ],
+    );
+    assert.deepEqual(tableProblems('a text', undefined, tables), []);
+  });
+
+  it('tells which files it names, and how to read them', () => {
+    assert.deepEqual(tableFiles(value), { train: 'a.csv', test: undefined, delimiter: ';', missing: [] });
+    assert.deepEqual(tableFiles(undefined), { train: undefined, test: undefined, delimiter: undefined, missing: [] });
+  });
+
+  it('says what the test table lacks: all but the target and what is dropped', () => {
+    const of = (test: readonly string[], target = 'price'): string =>
+      lackedByTest({ data: { target, drop: ['cut'] } }, { ...tables, test })
+        .map(({ message }) => message)
+        .join();
+    assert.equal(of(['key', 'carat']), '');
+    assert.equal(of(['key', 'carat'], 'prize'), '');
+    assert.equal(of(['cut', 'price']), 'the test table has no column key, carat, as the training table has');
   });
 });
 

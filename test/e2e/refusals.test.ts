@@ -74,6 +74,32 @@ const cases: Readonly<Record<string, Case>> = {
     args: ['--set', 'training.batchSize=64', '--set', 'data.drop=[colour]'],
     says: /^CONFIG_INVALID: 4 problems\nsweep\.yaml:3:\d+ .*`id`.*\nsweep\.yaml:3:\d+ .*`carat`.*\n--set data\.drop=\[colour\] .*`colour`.*\n--set training\.batchSize=64 .*6 rows/,
   },
+  'misspelt columns with misspelt keys': {
+    yaml: [
+      'id: id, target: price, kinds: { carat: numerical, cut: categorical } }',
+      'id: di, target: { column: prize, task: binry }, test: test.csv, kinds: { karat: numerical } }\nnoise: { swapProbability: { columns: { cute: 0.1 } } }',
+    ],
+    args: ['--set', 'training.epoch=1', '--set', 'ridge.folds={count: 3, kind: grouped, column: colour}'],
+    says: new RegExp(
+      [
+        /^CONFIG_INVALID: 8 problems/,
+        /sweep\.yaml:3:31 +data\.id: the training table has no column `di`; did you mean `id`\?/,
+        /sweep\.yaml:3:53 .*`prize`; did you mean `price`\?/,
+        /sweep\.yaml:3:66 .*got the text "binry"; did you mean `binary`\?/,
+        /sweep\.yaml:3:81 +data\.test: the test table has no column cut, as the training table has/,
+        /sweep\.yaml:3:100 .*`karat`; did you mean `carat`\?/,
+        /sweep\.yaml:4:40 .*`cute`; did you mean `cut`\?/,
+        /--set training\.epoch=1 +training\.epoch: unknown key `epoch`; did you mean `epochs`\?/,
+        /--set ridge\.folds=.* ridge\.folds\.column: .*`colour`/,
+      ]
+        .map(({ source }) => source)
+        .join('.*\\n'),
+    ),
+  },
+  'a missing file with a misspelt key': {
+    yaml: ['table.csv', 'tabel.csv, traget: price'],
+    says: /^CONFIG_INVALID: 2 problems\nsweep\.yaml:3:16 +data\.train: tabel\.csv: there is no such file\n.*`traget`; did you mean `target`\?/,
+  },
   'a file that is not YAML': { yaml: ['}', ''], says: /^CONFIG_INVALID: 1 problem\nsweep\.yaml:\d+:\d+ / },
   'half a worker': { args: ['--workers', '0.5'], says: /^USAGE: --workers must be a whole number/ },
   'a number of threads that is none': { args: ['--threads', 'many'], says: /^USAGE: --threads must be a whole number/ },
@@ -103,6 +129,7 @@ describe('noisefold sweep refuses', { concurrency: 2 }, () => {
       const own = join(folder, what.replaceAll(' ', '-'));
       mkdirSync(own);
       writeFileSync(join(own, 'table.csv'), csv);
+      writeFileSync(join(own, 'test.csv'), 'id,carat\n7,0.8\n');
       writeFileSync(join(own, 'sweep.yaml'), yaml === undefined ? config : config.replace(...yaml));
       const { stderr, stdout } = await run(2, own, 'sweep', 'sweep.yaml', ...args);
       assert.equal(stdout(), '');
