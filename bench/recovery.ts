@@ -13,6 +13,7 @@ import { realTimers } from '../src/cli/coordinator-parts.ts';
 import { startCoordinator } from '../src/coordinator/coordinator.ts';
 import type { Plan } from '../src/plan/types.ts';
 import { summaryOf } from '../src/report/summary.ts';
+import { summaryOf as summaryOfResult } from '../src/scheduler/result-summary.ts';
 import { newTaskState } from '../src/scheduler/task-table.ts';
 import { defaultPolicy, type TaskState } from '../src/scheduler/types.ts';
 import { openStore } from '../src/store/sqlite.ts';
@@ -44,7 +45,7 @@ function write(path: string, plan: Plan): void {
     const result = { ...whole, score: { ...whole.score, folds: whole.score.folds.slice(0, 1) } };
     const changed: TaskState =
       i < plan.tasks.length / 2
-        ? { ...state, status: 'done', attempt: 1, checkpoint, result }
+        ? { ...state, status: 'done', attempt: 1, checkpoint, result: summaryOfResult(result) }
         : { ...state, status: 'running', attempt: 1, checkpoint };
     const transition = {
       atMs: 0,
@@ -55,7 +56,7 @@ function write(path: string, plan: Plan): void {
       worker: 'w',
       cause: 'bench',
     } as const;
-    return { task: changed, transition };
+    return { task: changed, transition, result: changed.status === 'done' ? result : undefined };
   });
   store.commit({ tasks: changes });
   store.close();

@@ -3,6 +3,7 @@
  *
  * npm run bench -- scheduler [--rounds 300]
  */
+import { summaryOf } from '../src/scheduler/result-summary.ts';
 import { newTaskState, recover, step } from '../src/scheduler/step.ts';
 import { taskTable } from '../src/scheduler/task-table.ts';
 import { defaultPolicy, type Event, type State, type StudyState, type TaskState } from '../src/scheduler/types.ts';
@@ -36,7 +37,9 @@ function rows(tasks: number): TaskState[] {
   return emptyPlan(tasks).tasks.map((task, i) => {
     const state = newTaskState(task);
     const checkpoint = { hash: hashOf(task.id, reports), step: reports };
-    return i < tasks / 2 ? { ...state, status: 'done' as const, attempt: 1, result: resultOf(task.id), checkpoint } : state;
+    return i < tasks / 2
+      ? { ...state, status: 'done' as const, attempt: 1, result: summaryOf(resultOf(task.id)), checkpoint }
+      : state;
   });
 }
 

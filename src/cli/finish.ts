@@ -11,6 +11,7 @@ import type { SweepConfig } from '../config/types.ts';
 import type { Prepared } from '../dataset/prepare.ts';
 import { dataFor } from '../dataset/study-data.ts';
 import type { Plan } from '../plan/types.ts';
+import { outcomeOf, type ResultOf, type TrialOutcome } from '../rank/aggregate.ts';
 import { rankingJson } from '../rank/render.ts';
 import type { RankedTrial } from '../rank/types.ts';
 import { foldsCsv, learningCurveCsv, type TimingRow } from '../report/csv.ts';
@@ -18,13 +19,14 @@ import { leaderboard } from '../report/leaderboard.ts';
 import { reportMarkdown } from '../report/markdown.ts';
 import type { LearningCurve } from '../report/model.ts';
 import type { TaskState } from '../scheduler/types.ts';
+import type { EffectiveCorruption } from '../train/types.ts';
 import { networkOf } from '../train/network.ts';
 import { type FeatureSource, type Member } from '../train/ensemble.ts';
 import { exportBest } from './best.ts';
 import { openMachine } from './context.ts';
 import { learningCurves } from './curves.ts';
 import { paintOf, terminalOf } from './display.ts';
-import { failuresOf, outcomesOf, secondsOf } from './outputs.ts';
+import { failuresOf, secondsOf, tasksByTrial } from './outputs.ts';
 import { version } from './version.ts';
 import { shown, type StudyPaths } from './study-folder.ts';
 
@@ -35,6 +37,8 @@ export interface FinishOptions {
   readonly artifacts: ArtifactStore;
   readonly paths: StudyPaths;
   readonly tasks: ReadonlyMap<string, TaskState>;
+  /** The store's. */
+  readonly resultOf: ResultOf;
   /** With at least one trained trial. */
   readonly ranking: readonly RankedTrial[];
   readonly timings: readonly TimingRow[];
@@ -100,7 +104,7 @@ const allThere = (files: readonly WrittenFile[]): Promise<boolean> =>
   );
 
 async function writeAll(options: FinishOptions): Promise<void> {
-  const { config, prepared, plan, artifacts, paths, tasks, ranking, timings, note } = options;
+  const { config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note } = options;
   const best = ranking.find(({ kind }) => kind === 'trained');
   const trial = plan.trials.find(({ id }) => id === best?.id);
   if (best === undefined || trial === undefined)
@@ -108,11 +112,12 @@ async function writeAll(options: FinishOptions): Promise<void> {
   const log = { log: (_level: string, message: string): void => note(message) };
   const { engine, linearAlgebra } = await openMachine(config.workers.engine, 'auto', log, config.workers.device);
 
-  const outcomes = outcomesOf(tasks, prepared.data.task);
+  const byTrial = tasksByTrial(tasks);
+  const outcomeOfTrial = (id: string): TrialOutcome => outcomeOf(byTrial.get(id) ?? [], prepared.data.task, resultOf);
   const sourceOf = async (id: string): Promise<Omit<FeatureSource, 'combine'> | undefined> => {
-    const outcome = outcomes.get(id);
+    const outcome = outcomeOfTrial(id);
     const planned = plan.trials.find((row) => row.id === id);
-    if (outcome?.status !== 'scored' || planned === undefined) return undefined;
+    if (outcome.status !== 'scored' || planned === undefined) return undefined;
     const members: Member[] = [];
     for (const { fold, result } of outcome.folds) {
       if (result.checkpoint === undefined) return undefined;
@@ -161,9 +166,9 @@ async function writeAll(options: FinishOptions): Promise<void> {
       engines: [...new Set(timings.map((row) => row.engine))].filter((engine) => engine !== 'none'),
       noisefold: version,
       ranking,
-      failures: failuresOf(tasks, prepared.data.task),
+      failures: failuresOf(tasks),
       seconds: secondsOf(timings),
-      corruption: [...tasks.values()].find(({ task }) => task.trial === best.id)?.result?.corruption ?? [],
+      corruption: corruptionOf(outcomeOfTrial(best.id)),
       learningCurve: curves,
       data: {
         files: [config.data.train, config.data.test].flatMap((path) => (path === undefined ? [] : [shown(path)])),
@@ -178,3 +183,7 @@ async function writeAll(options: FinishOptions): Promise<void> {
   );
   await writeFileDurably(paths.file('report.md'), report);
 }
+
+/** Of the first fold's network. */
+const corruptionOf = (outcome: TrialOutcome): readonly EffectiveCorruption[] =>
+  outcome.status === 'scored' ? (outcome.folds[0]?.result.corruption ?? []) : [];

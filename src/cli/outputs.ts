@@ -8,7 +8,14 @@ import { inOrder } from '../config/parameters.ts';
 import type { Protocol } from '../config/types.ts';
 import type { PreparedData } from '../dataset/types.ts';
 import type { Plan, Trial } from '../plan/types.ts';
-import { checkpointOf, failureMessage, foldsJson, outcomeOf, type TrialOutcome } from '../rank/aggregate.ts';
+import {
+  checkpointOf,
+  failureMessage,
+  failuresOf as foldFailures,
+  foldsJson,
+  outcomeOf,
+  type ResultOf,
+} from '../rank/aggregate.ts';
 import { rankTrials } from '../rank/rank.ts';
 import { rankingCsv, rankingJson } from '../rank/render.ts';
 import type { RankedTrial, ScoredTrial } from '../rank/types.ts';
@@ -24,6 +31,7 @@ import type { StudyPaths } from './study-folder.ts';
  * a fold, these are in `fold-0/`, `fold-1/`, ... for each fold that is done, and score.json and folds.json of all of them beside these.
  * @param tasks the trial's, all of them
  * @param ended those that ended since it was last written
+ * @param resultOf the store's
  */
 export async function writeTrial(
   paths: StudyPaths,
@@ -34,6 +42,7 @@ export async function writeTrial(
   seed: number,
   data: string,
   artifacts: ArtifactStore,
+  resultOf: ResultOf,
 ): Promise<void> {
   const folder = paths.trial(trial.id);
   await mkdir(folder, { recursive: true });
@@ -47,13 +56,14 @@ export async function writeTrial(
       failed.task.fold === 'all' ? failed.error : { ...failed.error, fold: failed.task.fold },
     );
   for (const state of ended) {
-    const { fold } = state.task;
-    if (state.result === undefined) continue;
+    const { id, fold } = state.task;
+    const result = resultOf(id);
+    if (result === undefined) continue;
     const own = fold === 'all' ? folder : join(folder, `fold-${fold}`);
     await mkdir(own, { recursive: true });
-    await writeResult(own, trial, state.result, artifacts);
+    await writeResult(own, trial, result, artifacts);
   }
-  const outcome = outcomeOf(tasks, task);
+  const outcome = outcomeOf(tasks, task, resultOf);
   if (outcome.status !== 'scored' || outcome.folds[0]?.fold === 'all') return;
   await writeJson(folder, 'score.json', outcome.score);
   if (trial.kind !== 'raw') await writeFileDurably(join(folder, 'folds.json'), foldsJson(outcome.folds));
@@ -73,13 +83,7 @@ async function writeResult(folder: string, trial: Trial, result: TaskResult, art
 const writeJson = (folder: string, name: string, value: unknown): Promise<void> =>
   writeFileDurably(join(folder, name), `${canonicalJson(value, 2)}\n`);
 
-/** What each trial's tasks have come to. */
-export const outcomesOf = (
-  tasks: ReadonlyMap<string, TaskState>,
-  task: PreparedData['task'],
-): ReadonlyMap<string, TrialOutcome> => new Map([...tasksByTrial(tasks)].map(([trial, own]) => [trial, outcomeOf(own, task)]));
-
-function tasksByTrial(tasks: ReadonlyMap<string, TaskState>): ReadonlyMap<string, readonly TaskState[]> {
+export function tasksByTrial(tasks: ReadonlyMap<string, TaskState>): ReadonlyMap<string, readonly TaskState[]> {
   const byTrial = new Map<string, TaskState[]>();
   for (const state of tasks.values()) {
     const own = byTrial.get(state.task.trial);
@@ -90,11 +94,16 @@ function tasksByTrial(tasks: ReadonlyMap<string, TaskState>): ReadonlyMap<string
 }
 
 /** Ranks what is done. Empty where nothing is. */
-export function rankingOf(plan: Plan, tasks: ReadonlyMap<string, TaskState>, task: PreparedData['task']): RankedTrial[] {
-  const outcomes = outcomesOf(tasks, task);
+export function rankingOf(
+  plan: Plan,
+  tasks: ReadonlyMap<string, TaskState>,
+  task: PreparedData['task'],
+  resultOf: ResultOf,
+): RankedTrial[] {
+  const byTrial = tasksByTrial(tasks);
   const scored = plan.trials.flatMap(({ id, kind, parameters, untrained }): ScoredTrial[] => {
-    const outcome = outcomes.get(id);
-    if (outcome?.status !== 'scored') return [];
+    const outcome = outcomeOf(byTrial.get(id) ?? [], task, resultOf);
+    if (outcome.status !== 'scored') return [];
     return [
       { id, kind, parameters: inOrder(parameters), score: outcome.score, checkpoint: checkpointOf(outcome.folds), untrained },
     ];
@@ -140,8 +149,8 @@ export function secondsOf(timings: readonly TimingRow[]): Readonly<Record<string
 }
 
 /** Why trials failed: the first failed fold's reason of each. */
-export const failuresOf = (tasks: ReadonlyMap<string, TaskState>, task: PreparedData['task']): TrialFailure[] =>
-  [...outcomesOf(tasks, task)].flatMap(([trial, outcome]) => {
-    const first = outcome.status === 'failed' ? outcome.failures[0] : undefined;
+export const failuresOf = (tasks: ReadonlyMap<string, TaskState>): TrialFailure[] =>
+  [...tasksByTrial(tasks)].flatMap(([trial, own]) => {
+    const [first] = foldFailures(own);
     return first === undefined ? [] : [{ trial, code: first.code, message: failureMessage(first) }];
   });

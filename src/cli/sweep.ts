@@ -6,7 +6,9 @@ import type { SweepConfig, WorkersConfig } from '../config/types.ts';
 import { deviceNames, engineNames, type DeviceName, type EngineName } from '../config/types.ts';
 import { repairStudy } from '../coordinator/repair.ts';
 import { isFinal, isOver } from '../scheduler/transitions.ts';
+import { trialStatus } from '../scheduler/trials.ts';
 import type { TaskState } from '../scheduler/types.ts';
+import type { TaskResult } from '../train/types.ts';
 import {
   atLeastOne,
   commandAgain,
@@ -21,7 +23,7 @@ import { dataHash } from '../dataset/study-data.ts';
 import { createDisplay, terminalOf } from './display.ts';
 import { finishAndShow } from './finish.ts';
 import { fileLog } from './log.ts';
-import { outcomesOf, rankingOf, timingsOf, writeRanking, writeTrial } from './outputs.ts';
+import { rankingOf, tasksByTrial, timingsOf, writeRanking, writeTrial } from './outputs.ts';
 import { retain } from './retain.ts';
 import { runStudy, type EndedStudy } from './run-study.ts';
 import { processLauncher } from '../worker/task-launcher.ts';
@@ -100,18 +102,19 @@ async function runSweep(args: SweepArguments): Promise<void> {
     const { state, interrupted } = await runAndWriteTrials(config, inputs, study, paths, display, log);
     display.close();
     const tasks = new Map(state.tasks);
-    const ranking = rankingOf(study.plan, tasks, data.task);
+    const resultOf = (task: string): TaskResult | undefined => study.store.result(task);
+    const ranking = rankingOf(study.plan, tasks, data.task, resultOf);
     const timings = timingsOf(tasks, study.store.transitions());
     await writeRanking(paths, ranking, config.protocol, timings);
     await retain(paths, study, config, state);
     if (interrupted || state.status !== 'finished') {
-      const outcomes = [...outcomesOf(tasks, data.task).values()];
-      const done = outcomes.filter(({ status }) => status === 'scored').length;
+      const trials = [...tasksByTrial(tasks).values()];
+      const done = trials.filter((own) => trialStatus(own) === 'done').length;
       throw new NoisefoldError(
         'INTERRUPTED',
-        done === outcomes.length
+        done === trials.length
           ? 'every trial is done; the best model and the report are still to be written'
-          : `${done} of ${outcomes.length} trials are done, baselines included; the others go on from their checkpoints`,
+          : `${done} of ${trials.length} trials are done, baselines included; the others go on from their checkpoints`,
         {
           where: shown(paths.folder),
           hint: `Resume with: ${again}`,
@@ -132,7 +135,7 @@ async function runSweep(args: SweepArguments): Promise<void> {
       process.exit(left.exit);
     });
     await finishAndShow({
-      ...{ config, prepared, paths, tasks, ranking, timings },
+      ...{ config, prepared, paths, tasks, resultOf, ranking, timings },
       plan: study.plan,
       artifacts: study.artifacts,
       note: (line) => display.note(line),
@@ -162,6 +165,7 @@ async function runAndWriteTrials(
   const writes: Promise<void>[] = [];
   let failure: NoisefoldError | undefined;
   const hash = dataHash(prepared);
+  const resultOf = (task: string): TaskResult | undefined => study.store.result(task);
   // The tasks of a trial as they were last heard of, and its folder's last writing, so that two never overlap.
   const known = new Map<string, Map<string, TaskState>>();
   const last = new Map<string, Promise<void>>();
@@ -174,7 +178,7 @@ async function runAndWriteTrials(
     if (trial === undefined) return;
     const tasks = [...(known.get(id)?.values() ?? [])];
     const written = (last.get(id) ?? Promise.resolve())
-      .then(() => writeTrial(paths, trial, tasks, ended, prepared.data.task, config.seed, hash, study.artifacts))
+      .then(() => writeTrial(paths, trial, tasks, ended, prepared.data.task, config.seed, hash, study.artifacts, resultOf))
       // The result is in the database: a folder that cannot be written now is written by the next run.
       .catch((thrown: unknown) => void (failure ??= asNoisefoldError(thrown)));
     last.set(id, written);

@@ -1,6 +1,7 @@
 /** What clients are told: made from the state after the turn in which they asked. Whatever takes time in proportion to a study's size is kept for a second. */
 import { NoisefoldError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
+import { meanOf } from '../rank/aggregate.ts';
 import type { State, TaskState, WorkerState } from '../scheduler/types.ts';
 import type {
   Capabilities,
@@ -11,7 +12,6 @@ import type {
   TaskSummary,
   WorkerSummary,
 } from '../wire/messages.ts';
-import { errorOf } from './retention.ts';
 import type { OpenStudy, Studies } from './studies.ts';
 import type { CoordinatorOptions } from './types.ts';
 
@@ -136,7 +136,7 @@ export function createAnswers(options: AnswersOptions): Answers {
 function taskSummary(state: TaskState, metric: 'rmse' | 'auc', workers: State['workers']): TaskSummary {
   const { task, status, attempt, failures, losses, checkpoint, progress, result, error } = state;
   const worker = state.worker === undefined ? undefined : (workers.get(state.worker)?.name ?? state.worker);
-  const score = result && Math.abs(errorOf(result.score, metric));
+  const score = meanOf([state], metric);
   return {
     ...{ task: task.id, trial: task.trial, status, attempt, failures, losses, worker, progress },
     checkpointStep: checkpoint?.step,

@@ -1,15 +1,12 @@
 /** Which final checkpoints are kept: `all`, or those of the best trials. A task that is not done keeps its own in any case, and so do baselines. */
 import type { Plan } from '../plan/types.ts';
-import { outcomeOf } from '../rank/aggregate.ts';
-import type { RidgeScore } from '../ridge/types.ts';
+import { meanOf } from '../rank/aggregate.ts';
 import type { StudyState } from '../scheduler/types.ts';
 
 export type KeepCheckpoints = 'all' | { readonly best: number };
 
-/** The error of a score at its best alpha, the mean over its folds; AUC counts downwards. Smaller is better; infinity where it is undefined. */
-export function errorOf({ folds, best }: RidgeScore, metric: 'rmse' | 'auc'): number {
-  const values = folds.map(({ metrics }) => metrics[best]?.[metric] ?? NaN);
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+/** AUC counts downwards: smaller is better; infinity where it is undefined. */
+function errorOf(mean: number, metric: 'rmse' | 'auc'): number {
   return Number.isNaN(mean) ? Infinity : metric === 'auc' ? -mean : mean;
 }
 
@@ -29,8 +26,8 @@ export function releasedCheckpoints(
     const folds = tasks.ofTrial(id);
     if (kind !== 'trained' || folds.length === 0) return [];
     // As the ranking has it: one alpha for all folds of a trial.
-    const outcome = outcomeOf(folds, metric === 'auc' ? 'binary' : 'regression');
-    return outcome.status === 'scored' ? [{ id, folds, error: errorOf(outcome.score, metric) }] : [];
+    const mean = meanOf(folds, metric);
+    return mean === undefined ? [] : [{ id, folds, error: errorOf(mean, metric) }];
   });
   const worse = scored.sort((a, b) => a.error - b.error || (a.id < b.id ? -1 : 1)).slice(keep.best);
   for (const { folds } of worse)

@@ -40,7 +40,7 @@ function changesOf(changes: TurnChanges, study: string): StudyChanges {
 }
 
 function taskChange(
-  { study, task, from, cause }: Extract<Effect, { type: 'persist' }>,
+  { study, task, from, cause, result }: Extract<Effect, { type: 'persist' }>,
   before: State,
   after: State,
   atMs: number,
@@ -50,7 +50,8 @@ function taskChange(
   const was = before.studies.get(study)?.tasks.get(id);
   const holder = task.worker ?? (was?.attempt === task.attempt ? was.worker : undefined);
   const worker = holder === undefined ? undefined : (after.workers.get(holder)?.name ?? before.workers.get(holder)?.name);
-  return { task, transition: { atMs, task: id, attempt: task.attempt, from, to: task.status, worker, cause } };
+  const transition = { atMs, task: id, attempt: task.attempt, from, to: task.status, worker, cause };
+  return result === undefined ? { task, transition } : { task, transition, result };
 }
 
 /** The state when a study's store has failed: it is not there any more, and those who ran its tasks are told to stop when they are heard next. */

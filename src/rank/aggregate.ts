@@ -8,7 +8,7 @@ import { canonicalJson } from '../base/json.ts';
 import type { TaskFold } from '../plan/types.ts';
 import { bestAlpha } from '../ridge/score.ts';
 import type { RidgeScore } from '../ridge/types.ts';
-import type { TaskState } from '../scheduler/types.ts';
+import type { ResultSummary, TaskState } from '../scheduler/types.ts';
 import type { TaskResult } from '../train/types.ts';
 
 /** A task that is done. */
@@ -51,17 +51,30 @@ export function aggregateScores(scores: readonly [RidgeScore, ...RidgeScore[]], 
   };
 }
 
-/** What a trial's tasks, those of its highest rung, have come to. */
-export function outcomeOf(tasks: readonly TaskState[], task: 'regression' | 'binary'): TrialOutcome {
+/** The whole of a task's result, as a store has it. */
+export type ResultOf = (task: string) => TaskResult | undefined;
+
+function ofHighestRung(tasks: readonly TaskState[]): readonly TaskState[] {
   const top = Math.max(...tasks.map((state) => state.task.rung));
-  const last = tasks.filter((state) => state.task.rung === top);
-  const failures = last.flatMap(({ task: { fold }, status, error }): FoldFailure[] =>
+  return tasks.filter((state) => state.task.rung === top).sort((a, b) => Number(a.task.fold) - Number(b.task.fold));
+}
+
+/** Of a trial's tasks, those of its highest rung. */
+export const failuresOf = (tasks: readonly TaskState[]): FoldFailure[] =>
+  ofHighestRung(tasks).flatMap(({ task: { fold }, status, error }): FoldFailure[] =>
     status === 'failed' && error !== undefined ? [{ fold, code: error.code, message: error.message }] : [],
   );
+
+/** What a trial's tasks, those of its highest rung, have come to. */
+export function outcomeOf(tasks: readonly TaskState[], task: 'regression' | 'binary', resultOf: ResultOf): TrialOutcome {
+  const last = ofHighestRung(tasks);
+  const failures = failuresOf(tasks);
   if (failures.length > 0) return { status: 'failed', failures };
-  const folds = last
-    .flatMap(({ task: { fold }, result }): FoldResult[] => (result === undefined ? [] : [{ fold, result }]))
-    .sort((a, b) => Number(a.fold) - Number(b.fold));
+  if (!last.every(({ status }) => status === 'done')) return { status: 'unfinished' };
+  const folds = last.flatMap(({ task: { id, fold } }): FoldResult[] => {
+    const result = resultOf(id);
+    return result === undefined ? [] : [{ fold, result }];
+  });
   const [first, ...others] = folds;
   if (first === undefined || folds.length < last.length) return { status: 'unfinished' };
   const score =
@@ -69,6 +82,24 @@ export function outcomeOf(tasks: readonly TaskState[], task: 'regression' | 'bin
       ? first.result.score
       : aggregateScores([first.result.score, ...others.map(({ result }) => result.score)], task);
   return { status: 'scored', score, folds };
+}
+
+/**
+ * The mean over folds of a trial's metric at its best alpha, as its outcome's score has it, but from the summaries of its results alone. NaN where a fold lacks the
+ * metric; undefined where the trial is not done.
+ */
+export function meanOf(tasks: readonly TaskState[], metric: 'rmse' | 'auc'): number | undefined {
+  const last = ofHighestRung(tasks);
+  const summaries = last.flatMap(({ result }) => result ?? []);
+  const [first] = summaries;
+  if (first === undefined || summaries.length < last.length) return undefined;
+  const best = last[0]?.task.fold === 'all' ? first.best : bestOf(summaries, first.rmse.length, metric);
+  return summaries.reduce((sum, summary) => sum + (summary[metric]?.[best] ?? NaN), 0) / summaries.length;
+}
+
+function bestOf(summaries: readonly ResultSummary[], alphas: number, metric: 'rmse' | 'auc'): number {
+  const paths = summaries.map(({ rmse, auc }) => rmse.map((error, i) => ({ rmse: error, mae: NaN, r2: NaN, auc: auc?.[i] })));
+  return bestAlpha(paths, alphas, metric === 'auc' ? 'binary' : 'regression');
 }
 
 /** folds.json of a trial with several tasks: its checkpoints, by fold. */

@@ -3,7 +3,7 @@
  * dashboard show the same view.
  */
 import type { Plan, Trial, TrialKind } from '../plan/types.ts';
-import { failureMessage, outcomeOf } from '../rank/aggregate.ts';
+import { failureMessage, meanOf } from '../rank/aggregate.ts';
 import { isHeld } from '../scheduler/transitions.ts';
 import { trialStatus } from '../scheduler/trials.ts';
 import type { State, StudyState, StudyStatus, TaskState, TrialStatus, WorkerState, WorkerStatus } from '../scheduler/types.ts';
@@ -144,12 +144,8 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], names: ReadonlyMap<
 
 /** The mean over folds of the metric at the best alpha, at the trial's highest rung; undefined where a fold lacks the metric. */
 function scoreOf(tasks: readonly TaskState[], metric: Metric): number | undefined {
-  const outcome = outcomeOf(tasks, metric === 'auc' ? 'binary' : 'regression');
-  if (outcome.status !== 'scored') return undefined;
-  const { score } = outcome;
-  const folds = score.folds.map((fold) => fold.metrics[score.best]?.[metric] ?? NaN);
-  const mean = folds.reduce((sum, value) => sum + value, 0) / folds.length;
-  return Number.isFinite(mean) ? mean : undefined;
+  const mean = meanOf(tasks, metric);
+  return mean !== undefined && Number.isFinite(mean) ? mean : undefined;
 }
 
 function bestOf(rows: readonly TrialRow[], metric: Metric): { trial: string; score: number } | undefined {

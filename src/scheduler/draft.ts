@@ -2,6 +2,7 @@
 import type { TaskTable } from './task-table.ts';
 import { illegal, isLegalStudy, isLegalTrial, isLegalWorker, moved } from './transitions.ts';
 import { trialStatus } from './trials.ts';
+import type { TaskResult } from '../train/types.ts';
 import type {
   Effect,
   Policy,
@@ -67,19 +68,19 @@ export class Draft {
   }
 
   /** A change that is committed before anything is sent. */
-  persist(study: string, task: TaskState, from: TaskStatus, cause: string): void {
+  persist(study: string, task: TaskState, from: TaskStatus, cause: string, result?: TaskResult): void {
     this.update(study, task);
-    this.rows.push({ type: 'persist', study, task, from, cause });
+    this.rows.push({ type: 'persist', study, task, from, cause, ...(result !== undefined && { result }) });
   }
 
-  /** Throws INTERNAL when the table of transitions has no such move, of the task or of its trial. */
-  move(study: string, task: TaskState, to: TaskStatus, change: TaskChange, cause: string): void {
+  /** @param result the whole of it, for a task that is done now. Throws INTERNAL when the table of transitions has no such move, of the task or of its trial. */
+  move(study: string, task: TaskState, to: TaskStatus, change: TaskChange, cause: string, result?: TaskResult): void {
     const trial = (): ReturnType<typeof trialStatus> | undefined => {
       const tasks = this.studiesNow.get(study)?.tasks.ofTrial(task.task.trial) ?? [];
       return tasks.length === 0 ? undefined : trialStatus(tasks);
     };
     const was = trial();
-    this.persist(study, moved(task, to, change), task.status, cause);
+    this.persist(study, moved(task, to, change), task.status, cause, result);
     const is = trial();
     if (was !== undefined && is !== undefined && was !== is && !isLegalTrial(was, is))
       throw illegal(`trial ${task.task.trial}`, was, is);

@@ -4,6 +4,7 @@
  */
 import { unleased, type Draft } from './draft.ts';
 import { isQuarantined, praise } from './health.ts';
+import { summaryOf } from './result-summary.ts';
 import { fail, handBack, lose } from './tasks.ts';
 import { isFinal, isHeld } from './transitions.ts';
 import type { TaskProgress } from '../train/types.ts';
@@ -146,7 +147,7 @@ function end(draft: Draft, event: Outcome, task: TaskState): void {
       const hash = result.checkpoint;
       const checkpoint = hash === undefined ? undefined : { hash, step: task.task.toStep };
       draft.takeFrom(study, task);
-      draft.move(study, task, 'done', { ...unleased, checkpoint, result, error: undefined }, 'done');
+      draft.move(study, task, 'done', { ...unleased, checkpoint, result: summaryOf(result), error: undefined }, 'done', result);
       discard(draft, study, task, hash);
       praise(draft, worker);
       return;

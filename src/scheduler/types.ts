@@ -48,8 +48,22 @@ export interface TaskState {
   readonly progress: TaskProgress | undefined;
   /** When phase, step or the time left last changed: a worker may be alive and its task hang. */
   readonly progressedAt: number | undefined;
-  readonly result: TaskResult | undefined;
+  /** Of a task that is done, and of no other. */
+  readonly result: ResultSummary | undefined;
   readonly error: TaskFailure | undefined;
+}
+
+/** What is kept in memory of a result: enough to compare trials. The whole of it, some kilobytes, is in the study's store. */
+export interface ResultSummary {
+  /** Wall seconds of the attempt that finished. */
+  readonly seconds: number;
+  readonly engine: string;
+  /** Held-out errors, one for each ridge alpha: the means over the folds that the task scored. */
+  readonly rmse: readonly number[];
+  /** Of a binary target. */
+  readonly auc: readonly number[] | undefined;
+  /** Index of the alpha that is best in these folds. */
+  readonly best: number;
 }
 
 export interface TaskFailure {
@@ -213,6 +227,8 @@ export type Effect =
       readonly task: TaskState;
       readonly from: TaskStatus;
       readonly cause: string;
+      /** The whole of a result that has just come, for the store. */
+      readonly result?: TaskResult | undefined;
     }
   | {
       readonly type: 'persistStudy';

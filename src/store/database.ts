@@ -216,10 +216,11 @@ function versionOf(database: Database, path: string): number {
 
 function migrate(database: Database, path: string): void {
   const version = versionOf(database, path);
-  for (const [index, sql] of migrations.entries()) {
+  for (const [index, migration] of migrations.entries()) {
     if (index < version) continue;
     transaction({ database, path, statement: (text) => database.prepare(text) }, () => {
-      database.exec(sql);
+      if (typeof migration === 'string') database.exec(migration);
+      else migration(database);
       if (database.prepare('PRAGMA foreign_key_check').all().length > 0)
         throw new NoisefoldError('STORE_FAILED', 'rows of the database do not fit each other', { where: path });
       database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${index + 1}`);

@@ -5,12 +5,14 @@ import { additions } from '../plan/additions.ts';
 import type { Plan } from '../plan/types.ts';
 import { newTaskState } from '../scheduler/task-table.ts';
 import type { TaskState } from '../scheduler/types.ts';
+import type { TaskResult } from '../train/types.ts';
 import type { Store, StudyChange, StudyRow, Transition } from './store.ts';
 
 interface Contents {
   study: StudyRow | undefined;
   plan: Plan;
   readonly states: Map<string, TaskState>;
+  readonly results: Map<string, TaskResult>;
   readonly transitions: Transition[];
   readonly studyTransitions: StudyChange[];
 }
@@ -22,9 +24,12 @@ const forgetful = (task: TaskState): TaskState =>
 export function memoryStore(snapshot?: Uint8Array): Store {
   const contents: Contents =
     snapshot === undefined
-      ? { study: undefined, plan: { trials: [], tasks: [] }, states: new Map(), transitions: [], studyTransitions: [] }
+      ? {
+          ...{ study: undefined, plan: { trials: [], tasks: [] }, states: new Map(), results: new Map() },
+          ...{ transitions: [], studyTransitions: [] },
+        }
       : (deserialize(snapshot) as Contents);
-  const { states, transitions, studyTransitions } = contents;
+  const { states, results, transitions, studyTransitions } = contents;
 
   return {
     study: () => contents.study,
@@ -46,13 +51,15 @@ export function memoryStore(snapshot?: Uint8Array): Store {
     },
     plan: () => contents.plan,
     tasks: () => [...states.values()],
+    result: (task) => (states.get(task)?.result === undefined ? undefined : results.get(task)),
     commit({ tasks, study }) {
       for (const { task, transition } of tasks)
         for (const id of [task.task.id, transition.task])
           if (!states.has(id)) throw new NoisefoldError('STORE_FAILED', `there is no task ${id}`);
       if (study !== undefined && contents.study === undefined) throw new NoisefoldError('STORE_FAILED', 'there is no study');
-      for (const { task, transition } of tasks) {
+      for (const { task, transition, result } of tasks) {
         states.set(task.task.id, forgetful(task));
+        if (result !== undefined) results.set(task.task.id, structuredClone(result));
         transitions.push({ ...transition });
       }
       if (study === undefined || contents.study === undefined) return;

@@ -1,7 +1,6 @@
 /** Tables' rows and the values they stand for. */
 import type { Task, Trial, TrialKind } from '../plan/types.ts';
-import type { StudyStatus, TaskState, TaskStatus } from '../scheduler/types.ts';
-import type { TaskResult } from '../train/types.ts';
+import type { ResultSummary, StudyStatus, TaskState, TaskStatus } from '../scheduler/types.ts';
 import type { StudyChange, StudyRow, Transition } from './store.ts';
 
 /** What SQLite can be given for a parameter. */
@@ -48,7 +47,7 @@ export interface TaskStateColumns {
   readonly error_code: string | null;
   readonly error_message: string | null;
   readonly error_retryable: number | null;
-  readonly result: string | null;
+  readonly summary: string | null;
 }
 
 export interface TransitionColumns {
@@ -131,13 +130,11 @@ export const taskStateColumns = (state: TaskState): TaskStateColumns => ({
   error_code: state.error?.code ?? null,
   error_message: state.error?.message ?? null,
   error_retryable: state.error ? Number(state.error.retryable) : null,
-  result: state.result ? toJson(state.result) : null,
+  summary: state.result ? toJson(state.result) : null,
 });
 
-/** Its result is parsed when it is first asked for: a study of 50,000 tasks has hundreds of megabytes of them, and few are looked at. */
 export function taskStateOf(row: TaskColumns & TaskStateColumns): TaskState {
-  const { result: json } = row;
-  const state: TaskState = {
+  return {
     task: taskOf(row),
     status: row.status as TaskStatus,
     attempt: row.attempt,
@@ -153,22 +150,17 @@ export function taskStateOf(row: TaskColumns & TaskStateColumns): TaskState {
         : { hash: row.checkpoint_hash, step: row.checkpoint_step },
     progress: undefined,
     progressedAt: undefined,
-    result: undefined,
+    result: row.summary === null ? undefined : summaryFrom(row.summary),
     error:
       row.error_code === null
         ? undefined
         : { code: row.error_code, message: row.error_message ?? '', retryable: row.error_retryable === 1 },
   };
-  return json === null ? state : withLazyResult(state, json);
 }
 
-function withLazyResult(state: TaskState, json: string): TaskState {
-  let parsed: TaskResult | undefined;
-  return Object.defineProperty(state, 'result', {
-    enumerable: true,
-    configurable: true,
-    get: () => (parsed ??= fromJson(json) as TaskResult),
-  });
+function summaryFrom(json: string): ResultSummary {
+  const { seconds, engine, rmse, auc, best } = fromJson(json) as ResultSummary;
+  return { seconds, engine, rmse, auc, best };
 }
 
 export const transitionColumns = (transition: Transition): TransitionColumns => ({

@@ -4,6 +4,7 @@ import { additions } from '../plan/additions.ts';
 import { newTaskState } from '../scheduler/task-table.ts';
 import { attempt, copyOf, openToRead, openToWrite, transaction, type Statement } from './database.ts';
 import {
+  fromJson,
   studyColumns,
   studyOf,
   studyTransitionColumns,
@@ -12,6 +13,7 @@ import {
   taskOf,
   taskStateColumns,
   taskStateOf,
+  toJson,
   transitionColumns,
   transitionOf,
   trialColumns,
@@ -24,7 +26,12 @@ import {
   type TrialColumns,
   type Value,
 } from './rows.ts';
+import type { TaskResult } from '../train/types.ts';
 import type { Store } from './store.ts';
+
+/** A result counts for as long as its task's row has its summary: one that is to be made again stays where it is until then. */
+const insertResult = 'INSERT OR REPLACE INTO results (position, result) SELECT position, ? FROM tasks WHERE id = ?';
+const selectResult = 'SELECT result FROM results JOIN tasks USING (position) WHERE tasks.id = ? AND tasks.summary IS NOT NULL';
 
 export interface OpenStoreOptions {
   /** Look on while another process writes, or after it; create and commit then throw STORE_FAILED. */
@@ -102,11 +109,16 @@ export function openStore(path: string, { readonly = false }: OpenStoreOptions =
       tasks: rows<TaskColumns>('SELECT id, trial, fold, rung, from_step, to_step FROM tasks ORDER BY position').map(taskOf),
     }),
     tasks: () => rows<TaskColumns & TaskStateColumns>('SELECT * FROM tasks ORDER BY position').map(taskStateOf),
+    result(task) {
+      const [row] = rows<{ result: string }>(selectResult, task);
+      return row && (fromJson(row.result) as TaskResult);
+    },
     commit({ tasks, study }) {
       if (tasks.length === 0 && study === undefined) return;
       write(() => {
-        for (const { task, transition } of tasks) {
+        for (const { task, transition, result } of tasks) {
           updateTask(task.task.id, taskStateColumns(task));
+          if (result !== undefined) statement(insertResult).run(toJson(result), task.task.id);
           insert('transitions', transitionColumns(transition));
         }
         if (study === undefined) return;

@@ -3,6 +3,7 @@
  */
 import type { Plan } from '../plan/types.ts';
 import type { StudyStatus, TaskState, TaskStatus } from '../scheduler/types.ts';
+import type { TaskResult } from '../train/types.ts';
 
 export interface StudyRow {
   readonly name: string;
@@ -33,6 +34,8 @@ export interface Transition {
 export interface TaskChange {
   readonly task: TaskState;
   readonly transition: Transition;
+  /** The whole of the task's result, where it has come with this change. */
+  readonly result?: TaskResult | undefined;
 }
 
 export interface StudyChange {
@@ -60,6 +63,8 @@ export interface Store {
   plan(): Plan;
   /** Task states in plan order. Progress, leases' deadlines and workers are not kept over a restart: tasks that were leased come back as `leased`. */
   tasks(): readonly TaskState[];
+  /** The whole of a task's result; undefined where its state has none. */
+  result(task: string): TaskResult | undefined;
   /** Applies all changes or none. Durable when it returns. Throws DISK_FULL, STORE_FAILED. */
   commit(changes: Changes): void;
   /** The story of one task or of all, in the order of the commits; the latest `last` of it where given. */

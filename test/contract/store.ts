@@ -4,9 +4,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { NoisefoldError } from '../../src/base/errors.ts';
 import type { Plan, Task, Trial } from '../../src/plan/types.ts';
+import { summaryOf } from '../../src/scheduler/result-summary.ts';
 import { newTaskState } from '../../src/scheduler/task-table.ts';
 import { studyStatuses, taskStatuses, type TaskState } from '../../src/scheduler/types.ts';
 import type { Store, StudyChange, StudyRow, TaskChange } from '../../src/store/store.ts';
+import type { TaskResult } from '../../src/train/types.ts';
 import { taskProgress, taskResult, taskSpec } from '../wire/messages.ts';
 
 export interface StoreHarness {
@@ -76,10 +78,18 @@ const taskState = fc
     result: fc.option(taskResult, { nil: undefined }),
     error: fc.option(fc.record({ code: fc.string(), message: fc.string(), retryable: fc.boolean() }), { nil: undefined }),
   })
-  .map((made): TaskState => {
-    const { index, ...state } = structuredClone(made);
-    return { task: taskAt(index), ...state };
+  .map((made): Finished => {
+    const { index, result, ...state } = structuredClone(made);
+    return { state: { task: taskAt(index), ...state, result: result && summaryOf(result) }, result };
   });
+
+/** A state, and the whole of its result. */
+interface Finished {
+  readonly state: TaskState;
+  readonly result: TaskResult | undefined;
+}
+
+const changeOf = ({ state, result }: Finished): TaskChange => ({ ...change(state.task, state), result });
 
 /** What is left of a state in a store. */
 const kept = (state: TaskState): TaskState => ({
@@ -98,6 +108,12 @@ const studyChange = fc
     atMs: fc.nat(),
   })
   .map((made): StudyChange => ({ ...made }));
+
+const resultWith = (seconds: number): TaskResult => {
+  const [result] = fc.sample(taskResult, { numRuns: 1, seed: seconds });
+  assert.ok(result);
+  return { ...structuredClone(result), seconds };
+};
 
 const commitTasks = (store: Store, tasks: readonly TaskChange[]): void => store.commit({ tasks });
 
@@ -213,14 +229,16 @@ export function storeContract(name: string, open: () => StoreHarness): void {
           withStudy((harness) => {
             let { store } = harness;
             const expected = new Map(tasks.map((task) => [task.id, newTaskState(task)]));
+            const results = new Map<string, TaskResult | undefined>();
             for (const [states, restart] of batches) {
-              commitTasks(
-                store,
-                states.map((state) => change(state.task, state)),
-              );
-              for (const state of states) expected.set(state.task.id, kept(state));
+              commitTasks(store, states.map(changeOf));
+              for (const { state, result } of states) {
+                expected.set(state.task.id, kept(state));
+                results.set(state.task.id, result);
+              }
               if (restart) store = harness.reopen();
               assert.deepEqual(store.tasks(), [...expected.values()]);
+              for (const { id } of tasks) assert.deepEqual(store.result(id), results.get(id));
             }
             assert.equal(store.transitions().length, batches.flatMap(([states]) => states).length);
           })();
@@ -229,12 +247,35 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       );
     });
 
+    it(
+      'keeps the whole of a result for as long as its task has one, whatever else changes; another one takes its place',
+      withStudy(({ store, reopen, restore }) => {
+        const [one, two] = [resultWith(1), resultWith(2)];
+        const { id } = taskAt(1);
+        assert.equal(store.result(id), undefined);
+        commitTasks(store, [{ ...change(taskAt(1), { status: 'done', result: summaryOf(one) }), result: one }]);
+        commitTasks(store, [change(taskAt(1), { status: 'done', result: summaryOf(one), attempt: 2 })]);
+        const copy = restore(store.snapshot());
+        assert.deepEqual(copy.result(id), one);
+        copy.close();
+        let last = store;
+        for (const opened of restarted(store, reopen)) {
+          assert.deepEqual(opened.result(id), one);
+          assert.deepEqual([opened.result(taskAt(0).id), opened.result('nobody')], [undefined, undefined]);
+          last = opened;
+        }
+        commitTasks(last, [change(taskAt(1), { status: 'pending' })]);
+        assert.equal(last.result(id), undefined);
+        commitTasks(last, [{ ...change(taskAt(1), { status: 'done', result: summaryOf(two) }), result: two }]);
+        assert.deepEqual(last.result(id), two);
+      }),
+    );
+
     it('keeps the study’s status with its story, beside the tasks’', () => {
       fc.assert(
         fc.property(fc.array(fc.tuple(studyChange, fc.array(taskState, { maxLength: 2 })), { maxLength: 5 }), (commits) => {
           withStudy(({ store, reopen }) => {
-            for (const [studyChanged, states] of commits)
-              store.commit({ tasks: states.map((state) => change(state.task, state)), study: studyChanged });
+            for (const [studyChanged, states] of commits) store.commit({ tasks: states.map(changeOf), study: studyChanged });
             for (const opened of restarted(store, reopen)) {
               assert.equal(opened.study()?.status, commits.at(-1)?.[0].status ?? 'running');
               assert.deepEqual(

@@ -249,4 +249,4 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 }
 
 export const scores = (store: Store | undefined): (number | undefined)[] =>
-  (store?.tasks() ?? []).map(({ result }) => result?.score.folds[0]?.metrics[0]?.rmse);
+  (store?.tasks() ?? []).map(({ task }) => store?.result(task.id)?.score.folds[0]?.metrics[0]?.rmse);

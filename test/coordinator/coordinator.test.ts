@@ -309,7 +309,7 @@ describe('checkpoints', () => {
       bench.stores
         .get('s')
         ?.tasks()
-        .flatMap(({ result }) => result?.checkpoint ?? []) ?? [];
+        .flatMap(({ status, checkpoint }) => (status === 'done' && checkpoint !== undefined ? [checkpoint.hash] : [])) ?? [];
     assert.deepEqual(await bench.artifacts.list(), [...kept].sort());
     await bench.close();
   });

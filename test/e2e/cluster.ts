@@ -209,7 +209,7 @@ export function outcomeOf(study: Study): Outcome {
     const tasks = store.tasks();
     return {
       ranking: study.text('ranking.csv'),
-      checkpoints: Object.fromEntries(tasks.map(({ task, result }) => [task.id, result?.checkpoint])),
+      checkpoints: Object.fromEntries(tasks.map(({ task }) => [task.id, store.result(task.id)?.checkpoint])),
       attempts: Object.fromEntries(tasks.map(({ task, attempt }) => [task.id, attempt])),
     };
   } finally {

@@ -3,10 +3,20 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { sha256 } from '../../src/base/hash.ts';
 import type { TaskFold } from '../../src/plan/types.ts';
-import { aggregateScores, checkpointOf, failureMessage, foldsJson, outcomeOf } from '../../src/rank/aggregate.ts';
+import {
+  aggregateScores,
+  checkpointOf,
+  failureMessage,
+  foldsJson,
+  meanOf,
+  outcomeOf as trialOutcome,
+  type TrialOutcome,
+} from '../../src/rank/aggregate.ts';
 import type { Metrics, RidgeScore } from '../../src/ridge/types.ts';
+import { summaryOf } from '../../src/scheduler/result-summary.ts';
 import { newTaskState } from '../../src/scheduler/step.ts';
 import type { TaskState } from '../../src/scheduler/types.ts';
+import type { TaskResult } from '../../src/train/types.ts';
 
 const alphas = [1, 10, 100];
 const metrics = (value: number): Metrics => ({ rmse: value, mae: value, r2: 0, auc: 1 - value });
@@ -19,17 +29,36 @@ const scoreOf = (fold: number, errors: readonly number[], features = 8): RidgeSc
   features,
 });
 
-const done = (fold: TaskFold, score: RidgeScore, checkpoint?: string): TaskState => ({
-  ...newTaskState({ id: `t/${fold}/0-9`, trial: 't', fold, rung: 0, fromStep: 0, toStep: 9 }),
-  status: 'done',
-  result: { score, checkpoint, history: [], corruption: [], seconds: 1, parameters: 3, engine: 'cpu' },
+/** A task, and what the store has of it. */
+interface Kept {
+  readonly state: TaskState;
+  readonly result?: TaskResult;
+}
+
+const stateOf = (fold: TaskFold): TaskState =>
+  newTaskState({ id: `t/${fold}/0-9`, trial: 't', fold, rung: 0, fromStep: 0, toStep: 9 });
+
+const done = (fold: TaskFold, score: RidgeScore, checkpoint?: string): Kept => {
+  const result = { score, checkpoint, history: [], corruption: [], seconds: 1, parameters: 3, engine: 'cpu' };
+  return { state: { ...stateOf(fold), status: 'done', result: summaryOf(result) }, result };
+};
+
+const failed = (fold: TaskFold): Kept => ({
+  state: {
+    ...stateOf(fold),
+    status: 'failed',
+    error: { code: 'TRAIN_DIVERGED', message: 'the loss became NaN', retryable: false },
+  },
 });
 
-const failed = (fold: TaskFold): TaskState => ({
-  ...newTaskState({ id: `t/${fold}/0-9`, trial: 't', fold, rung: 0, fromStep: 0, toStep: 9 }),
-  status: 'failed',
-  error: { code: 'TRAIN_DIVERGED', message: 'the loss became NaN', retryable: false },
-});
+function outcomeOf(tasks: readonly Kept[], task: 'regression' | 'binary'): TrialOutcome {
+  const results = new Map(tasks.map(({ state, result }) => [state.task.id, result]));
+  return trialOutcome(
+    tasks.map(({ state }) => state),
+    task,
+    (id) => results.get(id),
+  );
+}
 
 describe('the score of a trial', () => {
   it('has the paths of all folds, and the alpha that is best in their mean, which may be best in none of them', () => {
@@ -81,8 +110,44 @@ describe('the score of a trial', () => {
   });
 });
 
+describe('the mean of a trial', () => {
+  const states = (tasks: readonly Kept[]): TaskState[] => tasks.map(({ state }) => state);
+  const error = fc.double({ min: 0, max: 1, noNaN: true });
+  const path = fc.array(fc.oneof(error, fc.constant(0.5)), { minLength: 3, maxLength: 3 });
+
+  it('is that of its score at the best alpha, to the bit, without the whole of a result', () => {
+    fc.assert(
+      fc.property(fc.array(path, { minLength: 1, maxLength: 6 }), fc.boolean(), fc.boolean(), (errors, inductive, binary) => {
+        const paths = errors.map((own, fold) => scoreOf(fold, own));
+        const [first, ...others] = paths;
+        assert.ok(first);
+        const task = binary ? 'binary' : 'regression';
+        const whole = aggregateScores([first, ...others], task);
+        const tasks = inductive ? paths.map((own, fold) => done(fold, own)) : [done('all', whole)];
+        const outcome = outcomeOf(tasks, task);
+        assert.ok(outcome.status === 'scored');
+        const { folds, best } = outcome.score;
+        const metric = binary ? 'auc' : 'rmse';
+        const values = folds.map(({ metrics: own }) => own[best]?.[metric] ?? NaN);
+        assert.equal(meanOf(states(tasks), metric), values.reduce((sum, value) => sum + value, 0) / values.length);
+      }),
+    );
+  });
+
+  it('is there when every fold is done, and NaN where a fold lacks the metric', () => {
+    const score = scoreOf(0, [1, 2, 3]);
+    assert.equal(meanOf(states([done(0, score), { state: stateOf(1) }]), 'rmse'), undefined);
+    assert.equal(meanOf(states([done(0, score), failed(1)]), 'rmse'), undefined);
+    const regression = score.folds.map((fold) => ({
+      ...fold,
+      metrics: fold.metrics.map(({ rmse, mae, r2 }) => ({ rmse, mae, r2 })),
+    }));
+    assert.equal(meanOf(states([done('all', { ...score, folds: regression })]), 'auc'), NaN);
+  });
+});
+
 describe('the outcome of a trial', () => {
-  const pending = newTaskState(done(1, scoreOf(1, [1, 2, 3])).task);
+  const pending: Kept = { state: stateOf(1) };
 
   it('is its only task’s score where all rows train one network', () => {
     const score = scoreOf(0, [1, 2, 3]);

@@ -6,7 +6,8 @@ import type { Difference, RankedTrial } from '../../src/rank/types.ts';
 import type { StudyReport } from '../../src/report/model.ts';
 import type { StudyView, TrialRow, WorkerRow } from '../../src/report/view.ts';
 import type { RidgeScore } from '../../src/ridge/types.ts';
-import type { TaskState, WorkerState } from '../../src/scheduler/types.ts';
+import { summaryOf } from '../../src/scheduler/result-summary.ts';
+import type { ResultSummary, TaskState, WorkerState } from '../../src/scheduler/types.ts';
 import type { TaskProgress, TaskResult } from '../../src/train/types.ts';
 
 export const config = (batchSize = 100): TrialConfig => ({
@@ -34,7 +35,7 @@ export const score = (...rmse: number[]): RidgeScore => ({
   features: 8,
 });
 
-export const result = (rmse: number[], seconds = 34): TaskResult => ({
+const result = (rmse: number[], seconds = 34): TaskResult => ({
   score: score(...rmse),
   checkpoint: 'hash',
   history: [],
@@ -43,6 +44,9 @@ export const result = (rmse: number[], seconds = 34): TaskResult => ({
   parameters: 1,
   engine: 'test',
 });
+
+/** What a state keeps of it. */
+export const summary = (rmse: number[], seconds?: number): ResultSummary => summaryOf(result(rmse, seconds));
 
 export const progress = (change: Partial<TaskProgress> = {}): TaskProgress => ({
   phase: 'training',

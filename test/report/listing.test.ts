@@ -6,7 +6,7 @@ import { frameViewOf } from '../../src/report/remote.ts';
 import { summaryOf } from '../../src/report/summary.ts';
 import { taskTable } from '../../src/scheduler/task-table.ts';
 import type { StudySummary, TaskSummary, WorkerSummary } from '../../src/wire/messages.ts';
-import { planOf, progress, result, taskState, workerState } from './fixtures.ts';
+import { planOf, progress, summary as result, taskState, workerState } from './fixtures.ts';
 
 const wide = { width: Infinity, paint: unpainted };
 

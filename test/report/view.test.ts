@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { viewOf, type StudyView } from '../../src/report/view.ts';
 import { taskTable } from '../../src/scheduler/task-table.ts';
 import type { TaskState, WorkerState } from '../../src/scheduler/types.ts';
-import { planOf, progress, result, taskState, workerState } from './fixtures.ts';
+import { planOf, progress, summary as result, taskState, workerState } from './fixtures.ts';
 
 const see = (tasks: readonly TaskState[], workers: readonly WorkerState[] = [], metric: 'rmse' | 'auc' = 'rmse'): StudyView =>
   viewOf({
@@ -55,10 +55,8 @@ describe('view of a running study', () => {
         const state = taskState('trial-1', change);
         return { ...state, task: { ...state.task, id: `trial-1/${fold}`, fold } };
       });
-    const scored = (fold: number, rmse: readonly number[]): Partial<TaskState> => {
-      const metrics = rmse.map((value) => ({ rmse: value, mae: value, r2: 0 }));
-      const score = { alphas: [1, 10], folds: [{ fold, rows: 9, metrics }], best: rmse[0]! < rmse[1]! ? 0 : 1, features: 3 };
-      return { status: 'done', result: { ...result([]), score, seconds: 2 } };
+    const scored = (rmse: readonly number[]): Partial<TaskState> => {
+      return { status: 'done', result: { ...result([]), rmse, best: rmse[0]! < rmse[1]! ? 0 : 1, seconds: 2 } };
     };
     const view = (tasks: readonly TaskState[], workers: readonly WorkerState[] = []): StudyView =>
       viewOf({
@@ -70,15 +68,15 @@ describe('view of a running study', () => {
         nowMs: 101_000,
         startedMs: 1_000,
       });
-    const [whole] = view(folds(scored(0, [1, 3]), scored(1, [8, 4]))).rows;
+    const [whole] = view(folds(scored([1, 3]), scored([8, 4]))).rows;
     assert.deepEqual([whole?.status, whole?.score, whole?.seconds], ['done', 3.5, 4]);
 
-    const part = folds(scored(0, [1, 3]), { status: 'running', attempt: 1, worker: '7', progress: progress() });
+    const part = folds(scored([1, 3]), { status: 'running', attempt: 1, worker: '7', progress: progress() });
     const { rows, workers } = view(part, [{ ...workerState('7'), status: 'busy', task: { study: 's', task: 'trial-1/1' } }]);
     assert.deepEqual([rows[0]?.status, rows[0]?.score, workers[0]?.trial], ['running', undefined, 'trial-1/1']);
 
     const error = { code: 'TRAIN_DIVERGED', message: 'NaN', retryable: false } as const;
-    const { failures } = view(folds(scored(0, [1, 3]), { status: 'failed', error }));
+    const { failures } = view(folds(scored([1, 3]), { status: 'failed', error }));
     assert.deepEqual(failures, [{ trial: 'trial-1', code: 'TRAIN_DIVERGED', message: 'fold 1: NaN' }]);
   });
 

@@ -1,6 +1,7 @@
 /** What must hold after every event, and at the end. Each check throws with what is wrong. */
 import type { FromCoordinator, Lease, ToCoordinator } from '../../src/wire/messages.ts';
 import { illegalMoves, violations } from '../../src/scheduler/invariants.ts';
+import { summaryOf } from '../../src/scheduler/result-summary.ts';
 import { isHeld } from '../../src/scheduler/transitions.ts';
 import type { Effect, State, StudyStatus, TaskState } from '../../src/scheduler/types.ts';
 import type { TaskResult } from '../../src/train/types.ts';
@@ -102,11 +103,14 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
     for (const row of disk().rows.get(study)?.tasks() ?? []) {
       const key = `${study}/${row.task.id}`;
       const known = results.get(key);
-      const isRedone = row.result === undefined && known?.checkpoint !== undefined && wasLost(known.checkpoint);
+      const result = disk().rows.get(study)?.result(row.task.id);
+      const isRedone = result === undefined && known?.checkpoint !== undefined && wasLost(known.checkpoint);
       if (isRedone) results.delete(key);
-      else if (known !== undefined && JSON.stringify(row.result) !== JSON.stringify(known))
+      else if (known !== undefined && JSON.stringify(result) !== JSON.stringify(known))
         found(`the result of ${key} is lost or changed`);
-      if (row.result !== undefined) results.set(key, row.result);
+      if (result !== undefined) results.set(key, result);
+      if (JSON.stringify(row.result) !== JSON.stringify(result && summaryOf(result))) found(`${key} sums up another result`);
+      if (result !== undefined && row.checkpoint?.hash !== result.checkpoint) found(`${key} has not its result’s checkpoint`);
       const before = attempts.get(key) ?? 0;
       if (row.attempt < before) found(`${key} went from attempt ${before} to ${row.attempt}`);
       attempts.set(key, row.attempt);
@@ -176,13 +180,8 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
       dirty = false;
       const { rows: stores, blobs } = disk();
       for (const [study, store] of stores)
-        for (const { task, status, checkpoint, result } of store.tasks()) {
-          if (
-            status === 'done' &&
-            result?.checkpoint !== undefined &&
-            !blobs.has(result.checkpoint) &&
-            !wasLost(result.checkpoint)
-          )
+        for (const { task, status, checkpoint } of store.tasks()) {
+          if (status === 'done' && checkpoint !== undefined && !blobs.has(checkpoint.hash) && !wasLost(checkpoint.hash))
             found(`${study}/${task.id} is done, and its model is not there`);
           if (isHeld(status) && checkpoint !== undefined && !blobs.has(checkpoint.hash) && !disk().damaged.has(checkpoint.hash))
             found(`${study}/${task.id} has a checkpoint that is not there`);

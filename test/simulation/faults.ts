@@ -134,7 +134,11 @@ function cause(kind: FaultKind, { world, random, network, disk, cluster, studies
     }
     case 'lose a model': {
       const models = [...disk.rows.values()].flatMap((store) =>
-        store.study()?.status === 'cancelled' ? [] : store.tasks().flatMap(({ result }) => result?.checkpoint ?? []),
+        store.study()?.status === 'cancelled'
+          ? []
+          : store
+              .tasks()
+              .flatMap(({ status, checkpoint }) => (status === 'done' && checkpoint !== undefined ? [checkpoint.hash] : [])),
       );
       if (models.length > 0) disk.lose(random.pick(models));
       return;

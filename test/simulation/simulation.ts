@@ -82,7 +82,7 @@ export async function simulate(seed: number, { record = false, faults = true }: 
     disk.rows
       .get(name)
       ?.tasks()
-      .some(({ result }) => result?.checkpoint !== undefined && disk.lost.has(result.checkpoint)) ?? false;
+      .some(({ status, checkpoint }) => status === 'done' && checkpoint !== undefined && disk.lost.has(checkpoint.hash)) ?? false;
   const retryable = (name: string): boolean =>
     disk.rows
       .get(name)

@@ -81,7 +81,10 @@ export function outcomeOf(store: Store): string {
     trials.map((trial) => {
       const own = tasks.filter(({ task }) => task.trial === trial);
       const status = trialStatus(own);
-      const results = own.map(({ task, result }) => ({ task: task.id, result: result && { ...result, seconds: undefined } }));
+      const results = own.map(({ task }) => {
+        const result = store.result(task.id);
+        return { task: task.id, result: result && { ...result, seconds: undefined } };
+      });
       return { trial, status, results: status === 'done' ? results : [] };
     }),
   );

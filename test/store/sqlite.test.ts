@@ -9,6 +9,7 @@ import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { SqliteModule } from '@photostructure/sqlite';
 import { NoisefoldError, type ErrorCode } from '../../src/base/errors.ts';
+import type { TaskResult } from '../../src/train/types.ts';
 import type { TaskStatus } from '../../src/scheduler/types.ts';
 import { copyOf, openToWrite, transaction } from '../../src/store/database.ts';
 import { sql as first } from '../../src/store/migrations/0001.ts';
@@ -168,11 +169,26 @@ describe('an SQLite store', () => {
   });
 });
 
+const oldResult: TaskResult = {
+  score: {
+    alphas: [1, 10],
+    folds: [0.5, 0.25].map((rmse, fold) => ({
+      fold,
+      rows: 4,
+      metrics: [rmse, 1].map((error) => ({ rmse: error, mae: 1, r2: NaN })),
+    })),
+    best: 0,
+    features: 3,
+  },
+  ...{ checkpoint: 'c'.repeat(64), history: [], corruption: [], seconds: 7, parameters: 5, engine: 'onnx' },
+};
+
 /** A database as noisefold 0.1 left it. */
 function firstSchema(path: string, statuses: readonly TaskStatus[]): void {
   const { database, close } = openToWrite(path);
   database.exec('PRAGMA foreign_keys = OFF');
-  for (const table of ['study_transitions', 'transitions', 'tasks', 'trials', 'study']) database.exec(`DROP TABLE ${table}`);
+  for (const table of ['study_transitions', 'transitions', 'results', 'tasks', 'trials', 'study'])
+    database.exec(`DROP TABLE ${table}`);
   database.exec(`${first}; PRAGMA user_version = 1`);
   const { name, config, configHash, dataHash, createdMs, version } = study;
   database.prepare('INSERT INTO study VALUES (1, ?, ?, ?, ?, ?, ?)').run(name, config, configHash, dataHash, createdMs, version);
@@ -182,7 +198,18 @@ function firstSchema(path: string, statuses: readonly TaskStatus[]): void {
   }
   const insert = database.prepare('INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, 3, 1, 2, 0.5, ?, 7, NULL, NULL, NULL, ?)');
   for (const [i, { id, trial, fold, rung, fromStep, toStep }] of plan.tasks.entries())
-    insert.run(i, id, trial, fold === 'all' ? null : fold, rung, fromStep, toStep, statuses[i] ?? 'done', 'c'.repeat(64), null);
+    insert.run(
+      i,
+      id,
+      trial,
+      fold === 'all' ? null : fold,
+      rung,
+      fromStep,
+      toStep,
+      statuses[i] ?? 'done',
+      'c'.repeat(64),
+      statuses[i] === 'done' ? toJson(oldResult) : null,
+    );
   database.exec(`INSERT INTO transitions VALUES (1, 5, '${taskAt(0).id}', 1, 'pending', 'leased', 'w', 'leased')`);
   close();
 }
@@ -205,6 +232,9 @@ describe('a database of the first schema', () => {
       })),
     );
     assert.equal(store.transitions(taskAt(0).id).length, 1);
+    assert.deepEqual(store.tasks()[0]?.result, { seconds: 7, engine: 'onnx', rmse: [0.375, 1], auc: undefined, best: 0 });
+    assert.deepEqual(store.result(taskAt(0).id), oldResult);
+    assert.equal(store.result(taskAt(1).id), undefined);
     store.commit({ tasks: [change(taskAt(2), { status: 'dropped', failedOn: ['w'] })] });
     assert.throws(() => store.commit({ tasks: [change({ ...taskAt(2), id: 'stranger' }, {})] }), code('STORE_FAILED'));
     store.close();

@@ -13,15 +13,17 @@ import { differenceOf } from '../../coordinator/submit.ts';
 import type { Prepared } from '../../dataset/prepare.ts';
 import { decodePrepared } from '../../dataset/serialise.ts';
 import type { Trial } from '../../plan/types.ts';
+import type { ResultOf } from '../../rank/aggregate.ts';
 import type { RankedTrial } from '../../rank/types.ts';
 import type { TaskState } from '../../scheduler/types.ts';
 import { takeLock } from '../../store/database.ts';
 import { openStore } from '../../store/sqlite.ts';
 import type { Store, StudyRow } from '../../store/store.ts';
+import type { TaskResult } from '../../train/types.ts';
 import { terminalLog, type CommonArguments } from '../context.ts';
 import { finishAndShow } from '../finish.ts';
 import { makeOutputFolder } from '../output-folder.ts';
-import { rankingOf, timingsOf, writeRanking, writeTrial } from '../outputs.ts';
+import { rankingOf, tasksByTrial, timingsOf, writeRanking, writeTrial } from '../outputs.ts';
 import { decodePreparedTable } from '../prepared-table.ts';
 import { shown, studyPaths, type StudyPaths } from '../study-folder.ts';
 import { type Connection, type ConnectionArguments, printJson, withClient, withConnection } from './connection.ts';
@@ -67,14 +69,15 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
       const prepared = await decodePreparedTable(await bring(row.table), async (data) => decodePrepared(await bring(data)));
       const plan = store.plan();
       const tasks = new Map(store.tasks().map((task) => [task.task.id, task]));
-      const ranking = rankingOf(plan, tasks, prepared.data.task);
+      const resultOf = (task: string): TaskResult | undefined => store.result(task);
+      const ranking = rankingOf(plan, tasks, prepared.data.task, resultOf);
       const timings = timingsOf(tasks, store.transitions());
       await writeRanking(paths, ranking, config.protocol, timings);
       const wanted = args.all ? undefined : wantedTrials(ranking);
       for (const task of tasks.values())
-        if (task.result?.checkpoint !== undefined && (wanted?.has(task.task.trial) ?? true))
-          await bring(task.result.checkpoint).catch(unlessReleased(wanted, task.task.trial));
-      await writeTrials(paths, plan.trials, tasks, prepared, config.seed, row.dataHash, artifacts);
+        if (task.status === 'done' && task.checkpoint !== undefined && (wanted?.has(task.task.trial) ?? true))
+          await bring(task.checkpoint.hash).catch(unlessReleased(wanted, task.task.trial));
+      await writeTrials(paths, plan.trials, tasks, prepared, config.seed, row.dataHash, artifacts, resultOf);
       note(`${shown(paths.folder)}: ${ranking.length} of ${plan.trials.length} trials are scored, baselines included`);
       if (args.json) printJson({ folder: paths.folder, status: summary.status, ranking });
       if (row.status !== 'finished' || !ranking.some(({ kind }) => kind === 'trained')) {
@@ -83,7 +86,7 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
         );
         return;
       }
-      if (!args.json) await finishAndShow({ config, prepared, plan, artifacts, paths, tasks, ranking, timings, note });
+      if (!args.json) await finishAndShow({ config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note });
     } finally {
       store.close();
     }
@@ -173,12 +176,12 @@ async function writeTrials(
   seed: number,
   dataHash: string,
   artifacts: ArtifactStore,
+  resultOf: ResultOf,
 ): Promise<void> {
-  const byTrial = new Map<string, TaskState[]>(trials.map(({ id }) => [id, []]));
-  for (const task of tasks.values()) byTrial.get(task.task.trial)?.push(task);
+  const byTrial = tasksByTrial(tasks);
   for (const trial of trials) {
     const own = byTrial.get(trial.id) ?? [];
     const ended = own.filter(({ status }) => status === 'done' || status === 'failed');
-    if (ended.length > 0) await writeTrial(paths, trial, own, ended, data.task, seed, dataHash, artifacts);
+    if (ended.length > 0) await writeTrial(paths, trial, own, ended, data.task, seed, dataHash, artifacts, resultOf);
   }
 }
