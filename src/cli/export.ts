@@ -5,6 +5,7 @@ import { canonicalJson } from '../base/json.ts';
 import { thousands } from '../base/units.ts';
 import { readBundle } from '../checkpoint/bundle.ts';
 import { writeFileDurably } from '../checkpoint/files.ts';
+import { levelMaps, numberColumns } from '../engine/onnx/encoding.ts';
 import { featureLayers } from '../train/network.ts';
 import { type CommonArguments, terminalLog } from './context.ts';
 import { makeFolderOf } from './output-folder.ts';
@@ -33,23 +34,18 @@ export const exportCommand: CommandModule<CommonArguments, ExportArguments> = {
     const { out } = args;
     if (!out.endsWith('.onnx')) throw new NoisefoldError('USAGE', `${out} does not end in .onnx`, { where: '--out' });
     const bundle = await readBundle(args.model);
-    const [member, ...others] = bundle.members;
-    if (member === undefined || others.length > 0)
-      throw new NoisefoldError('USAGE', `the bundle holds ${bundle.members.length} networks, one a fold; one can be exported`, {
-        where: args.model,
-        hint: 'Export a model of the transductive protocol.',
-      });
     await makeFolderOf(out);
     // Loaded here, since tfjs takes a second and no other command but those that train needs it.
-    const { exportModel, levelMaps, numberColumns } = await import('../engine/onnx/export.ts');
+    const { exportModel } = await import('../engine/onnx/export.ts');
+    const preprocessors = bundle.members.map(({ preprocessor }) => preprocessor);
     const { target, config, noisefold, study, trial } = bundle;
     const description = canonicalJson(
       {
         noisefold,
         study,
         trial,
-        levels: levelMaps(member.preprocessor),
-        numbers: numberColumns(member.preprocessor),
+        levels: levelMaps(preprocessors),
+        numbers: numberColumns(preprocessors),
         missing: ['', ...bundle.reading.missing],
         target,
       },
@@ -57,8 +53,10 @@ export const exportCommand: CommandModule<CommonArguments, ExportArguments> = {
     );
     const bytes = exportModel(
       {
-        ...member,
-        layers: featureLayers(config.features, member.network),
+        members: bundle.members,
+        combine: bundle.combine,
+        // Sizes are the configuration's: all folds have as many layers.
+        layers: bundle.members.slice(0, 1).flatMap(({ network }) => featureLayers(config.features, network)),
         withInputs: config.features.inputs,
         ridgeWeights: bundle.ridgeWeights,
         transform: target.transform,
@@ -68,7 +66,8 @@ export const exportCommand: CommandModule<CommonArguments, ExportArguments> = {
     const columns = out.replace(/onnx$/, 'json');
     await writeFileDurably(out, bytes);
     await writeFileDurably(columns, `${description}\n`);
-    log.log('info', `${thousands(bytes.length)} bytes, ${thousands(bundle.ridgeWeights.length - 1)} features a row`);
+    const networks = bundle.members.length === 1 ? '' : `${bundle.members.length} networks, `;
+    log.log('info', `${networks}${thousands(bytes.length)} bytes, ${thousands(bundle.ridgeWeights.length - 1)} features a row`);
     process.stdout.write(`${out}\n${columns}\n`);
   },
 };

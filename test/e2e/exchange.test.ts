@@ -11,7 +11,7 @@ import { transform } from '../../src/dataset/encode.ts';
 import { readNpy } from '../../src/dataset/npy.ts';
 import { readTable } from '../../src/dataset/read.ts';
 import { cpuEngine } from '../../src/engine/eager/engine.ts';
-import type { LevelMap } from '../../src/engine/onnx/export.ts';
+import type { LevelMap } from '../../src/engine/onnx/encoding.ts';
 import { goldenFile, readGolden } from '../golden/golden.ts';
 import { run, temporaryFolder } from './harness.ts';
 
@@ -126,11 +126,12 @@ describe('noisefold import', () => {
 });
 
 describe('noisefold export onnx', () => {
-  it('writes a model that ONNX Runtime runs from levels and numbers to the features and predictions of noisefold features', async () => {
-    const { stdout } = await run(0, folder, 'export', 'onnx', '--model', 'imported', '--out', 'model.onnx', '-q');
+  /** Exports the bundle, and holds what ONNX Runtime makes of the new rows against `noisefold features`. Resolves to the number of features. */
+  async function check(model: string): Promise<number> {
+    const { stdout } = await run(0, folder, 'export', 'onnx', '--model', model, '--out', 'model.onnx', '-q');
     assert.equal(stdout(), 'model.onnx\nmodel.json\n');
     const files = ['--out', 'new.npy', '--predictions', 'new-predictions.csv'];
-    await run(0, folder, 'features', '--model', 'imported', '--data', 'new.csv', ...files, '--threads', '1', '-q');
+    await run(0, folder, 'features', '--model', model, '--data', 'new.csv', ...files, '--threads', '1', '-q');
 
     const { levels, numbers } = JSON.parse(readFileSync(at('model.json'), 'utf8')) as {
       levels: LevelMap[];
@@ -158,6 +159,19 @@ describe('noisefold export onnx', () => {
     const found = results['prediction'] as TypedTensor<'float64'>;
     assert.equal(found.data.length, predictions.length);
     predictions.forEach((line, i) => assert.ok(Math.abs(Number(line.split(',')[1]) - (found.data[i] ?? NaN)) < 1e-5));
+    return expected.cols;
+  }
+
+  it('writes a model that ONNX Runtime runs from levels and numbers to the features and predictions of noisefold features', async () => {
+    assert.equal(await check('imported'), 96);
+  });
+
+  it('writes the networks of all folds of an inductive study as one model', async () => {
+    const inductive = ['--set', 'protocol=inductive', '--set', 'ridge.folds.count=3', '--set', 'training.epochs=2'];
+    const fixed = ['--set', 'noise.numerical=0.2', '--set', 'data.rareBelow=22', '--threads', '1', '-q'];
+    await run(0, folder, 'train', 'sweep.yaml', '--out', 'folds', ...inductive, ...fixed);
+    assert.equal((await readBundle(at('folds/best'))).members.length, 3);
+    assert.equal(await check('folds/best'), 3 * 96);
   });
 
   it('refuses a folder without a model, and a file of another kind', async () => {

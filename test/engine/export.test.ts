@@ -8,10 +8,12 @@ import { layoutOf, type Preprocessor, transform } from '../../src/dataset/encode
 import type { Table } from '../../src/dataset/types.ts';
 import { cpuEngine } from '../../src/engine/eager/engine.ts';
 import { onnx } from '../../src/engine/onnx/generated/onnx.js';
-import { type ExportedModel, exportModel, levelMaps, numberColumns } from '../../src/engine/onnx/export.ts';
+import { levelMaps, numberColumns } from '../../src/engine/onnx/encoding.ts';
+import { type ExportedMember, type ExportedModel, exportModel } from '../../src/engine/onnx/export.ts';
 import type { ModelConfig } from '../../src/config/types.ts';
-import { featureWidth, initialState } from '../../src/model/parameters.ts';
+import { initialState } from '../../src/model/parameters.ts';
 import { predict } from '../../src/ridge/solve.ts';
+import { featuresOf, widthOf } from '../../src/train/ensemble.ts';
 import { networkOf } from '../../src/train/network.ts';
 
 const preprocessor: Preprocessor = {
@@ -35,18 +37,24 @@ const transformer: ModelConfig = { kind: 'transformer', tokens: 4, tokenSize: 8,
 const mlp: ModelConfig = { kind: 'mlp', units: 12, layers: 2 };
 const loss = { emphasis: 0.75, maskWeight: 2 };
 
-function modelOf(config: ModelConfig, layers: readonly number[], options: Partial<ExportedModel> = {}): ExportedModel {
-  const encoder = options.preprocessor ?? preprocessor;
-  const layout = layoutOf(encoder);
-  const network = networkOf(layout, {
-    model: config,
-    training: { epochs: 1, batchSize: 1, learningRate: 1, learningRateDecay: 1, loss, checkpointEveryEpochs: 1 },
+type Options = Partial<Omit<ExportedModel, 'members'>>;
+
+function modelOf(
+  config: ModelConfig,
+  layers: readonly number[],
+  { withInputs = false, combine = 'concatenate', ...options }: Options = {},
+  encoders: readonly Preprocessor[] = [preprocessor],
+): ExportedModel {
+  const members = encoders.map((encoder, i): ExportedMember => {
+    const network = networkOf(layoutOf(encoder), {
+      model: config,
+      training: { epochs: 1, batchSize: 1, learningRate: 1, learningRateDecay: 1, loss, checkpointEveryEpochs: 1 },
+    });
+    return { preprocessor: encoder, network, weights: initialState(network, i + 1).weights };
   });
-  const withInputs = options.withInputs ?? false;
-  const width = featureWidth(network, layers) + (withInputs ? layout.names.length : 0);
+  const width = widthOf({ features: { layers, inputs: withInputs }, combine, members });
   const ridgeWeights = Float64Array.from({ length: width + 1 }, (_, i) => Math.sin(i) / 10);
-  const { weights } = initialState(network, 1);
-  return { preprocessor: encoder, network, weights, layers, ridgeWeights, transform: 'none', ...options, withInputs };
+  return { members, combine, layers, ridgeWeights, transform: 'none', ...options, withInputs };
 }
 
 /** Rows with every level, rare, unseen and missing ones, and numbers with holes. */
@@ -67,14 +75,14 @@ function tableOf(rows: number): Table {
 }
 
 /** What a user of the model does with a table: texts to indices by the level maps, numbers as they are. */
-function feedsOf(encoder: Preprocessor, table: Table): Record<string, ort.Tensor> {
+function feedsOf(encoders: readonly Preprocessor[], table: Table): Record<string, ort.Tensor> {
   const valuesOf = (name: string): ArrayLike<string | number | null> => {
     const column = table.columns.find((candidate) => candidate.name === name);
     assert.ok(column, name);
     return column.values;
   };
-  const maps = levelMaps(encoder);
-  const numbers = numberColumns(encoder);
+  const maps = levelMaps(encoders);
+  const numbers = numberColumns(encoders);
   const byRow = <T>(columns: readonly T[], cell: (column: T, row: number) => number): number[] =>
     Array.from({ length: table.rows }, (_, row) => columns.map((column) => cell(column, row))).flat();
   const indices = byRow(maps, ({ column, levels, missing }, row) => {
@@ -95,17 +103,15 @@ async function check(model: ExportedModel, rowCounts: readonly number[]): Promis
   });
   for (const rows of rowCounts) {
     const table = tableOf(rows);
-    const results = await session.run(feedsOf(model.preprocessor, table));
-    const { inputs } = transform(model.preprocessor, table);
-    const features = await cpuEngine().features(model.network, model.layers, rows, model.weights);
-    const hidden = await features.run(inputs.data);
-    const width = model.ridgeWeights.length - 1;
-    const expected = Float32Array.from({ length: rows * width }, (_, i) => {
-      const [row, column] = [Math.floor(i / width), i % width];
-      return column < features.width
-        ? hidden[row * features.width + column]!
-        : inputs.data[row * inputs.cols + column - features.width]!;
-    });
+    const encoders = model.members.map((member) => member.preprocessor);
+    const results = await session.run(feedsOf(encoders, table));
+    const { layers, withInputs, combine, members } = model;
+    const source = { engine: cpuEngine(), features: { layers, inputs: withInputs }, combine, members };
+    const width = widthOf(source);
+    const expected = new Float32Array(rows * width);
+    const inputs = encoders.map((encoder) => transform(encoder, table).inputs);
+    for await (const block of featuresOf(source, inputs))
+      expected.set(block.features.subarray(0, block.rows * width), block.start * width);
     const found = results['features'] as ort.TypedTensor<'float32'>;
     assert.deepEqual(found.dims, [rows, width]);
     found.data.forEach((value, i) => assert.ok(Math.abs(value - expected[i]!) <= 1e-5, `${i}: ${value}, not ${expected[i]}`));
@@ -136,8 +142,49 @@ describe('an exported model', () => {
       ...preprocessor,
       columns: preprocessor.columns.filter((column) => column.kind === kind),
     });
-    await check(modelOf(mlp, [0, 1], { preprocessor: only('categorical') }), [5]);
-    await check(modelOf(mlp, [0, 1], { preprocessor: only('numerical') }), [5]);
+    await check(modelOf(mlp, [0, 1], {}, [only('categorical')]), [5]);
+    await check(modelOf(mlp, [0, 1], {}, [only('numerical')]), [5]);
+  });
+
+  it('puts the networks of several folds together, each with its own encoding, as noisefold features does', async () => {
+    // What the others know: fewer levels, or another that is rare; columns that are no inputs, so that those of the model are in no fold's order.
+    const second: Preprocessor = {
+      version: 1,
+      columns: [
+        { kind: 'numerical', name: 'carat', median: 0.6, mean: 0.5, deviation: 0.25, missing: true },
+        { kind: 'categorical', name: 'cut', levels: ['Good', 'Odd'], rare: ['Ideal'], missing: false, numbers: false },
+      ],
+      ignored: ['price', 'time', 'doors'],
+    };
+    const third: Preprocessor = {
+      version: 1,
+      columns: [
+        { kind: 'categorical', name: 'doors', levels: ['3', '4'], rare: ['5'], missing: true, numbers: true },
+        { kind: 'numerical', name: 'time', median: 1.7e9, mean: 1.7e9 + 1, deviation: 3, missing: false },
+      ],
+      ignored: ['price', 'cut', 'carat'],
+    };
+    const folds = [second, preprocessor, third];
+    await check(modelOf(transformer, [0, 1, 2], { transform: 'log' }, folds), [1, 2, 37]);
+    await check(modelOf(mlp, [1], { withInputs: true }, folds), [37]);
+    await check(modelOf(mlp, [0, 1], { combine: 'average' }, folds), [37]);
+    await check(modelOf(mlp, [0, 1], {}, [preprocessor, preprocessor]), [37]);
+  });
+
+  it('gives levels that no fold tells apart one index, and others their own', () => {
+    const fold = (levels: readonly string[], rare: readonly string[], missing: boolean): Preprocessor => ({
+      version: 1,
+      columns: [{ kind: 'categorical', name: 'cut', levels, rare, missing, numbers: false }],
+      ignored: [],
+    });
+    const one = fold(['Fair', 'Good'], ['Odd', 'Rough'], true);
+    const [own] = levelMaps([one]);
+    assert.deepEqual(own, { column: 'cut', levels: { Fair: 0, Good: 1, Odd: 3, Rough: 3 }, missing: 2, numbers: false });
+    const [both] = levelMaps([one, fold(['Fair', 'Rough'], ['Good', 'Odd'], false)]);
+    const { levels, missing } = both ?? assert.fail('no column');
+    assert.equal(new Set([...Object.values(levels), missing]).size, 5);
+    const [rare] = levelMaps([one, fold(['Fair', 'Good'], ['Odd', 'Rough'], false)]);
+    assert.equal(rare?.levels['Odd'], rare?.levels['Rough']);
   });
 
   it('is right for any sizes of the network', async () => {

@@ -1,24 +1,33 @@
 /**
- * A trained encoder as one ONNX model for other runtimes, with the arithmetic of its preprocessor in front and its ridge regression behind.
+ * A trained encoder, or those of all folds, as one ONNX model for other runtimes, with the arithmetic of the preprocessor in front and the ridge regression behind.
  *
- * Texts stay outside: a categorical column comes in as the index of its level (see `LevelMap`), -1 for one that fitting did not see. The
+ * Texts stay outside: a categorical column comes in as the index of its level (LevelMap in encoding.ts), -1 for one that fitting did not see. The
  * standardisation is done in float64, as in dataset/encode.ts, so features agree with `noisefold features` to float32 rounding.
  */
 import * as tf from '@tensorflow/tfjs';
-import { type FittedCategorical, layoutOf, type Preprocessor } from '../../dataset/encode.ts';
+import type { FoldFeatures } from '../../config/types.ts';
+import type { Preprocessor } from '../../dataset/encode.ts';
 import { encode } from '../../model/network.ts';
 import { inputWidth, offsets, parameterSpecs } from '../../model/parameters.ts';
 import type { NetworkSpec } from '../../model/types.ts';
 import type { Graph } from '../trace/graph.ts';
 import { trace } from '../trace/trace.ts';
 import { lowerForAnyBatch } from './dynamic.ts';
-import { buildModel, elementType, type OnnxNode, type OnnxTensor, type OnnxValue } from './protobuf.ts';
+import { encodingNodes, inputNodes, type Part, sharedNames, vector } from './encoding.ts';
+import { buildModel, elementType, type OnnxNode, type OnnxTensor } from './protobuf.ts';
 
-export interface ExportedModel {
+export interface ExportedMember {
   readonly preprocessor: Preprocessor;
   readonly network: NetworkSpec;
   /** The flat vector of model/parameters.ts. */
   readonly weights: Float32Array;
+}
+
+export interface ExportedModel {
+  /** One, or one a fold. */
+  readonly members: readonly ExportedMember[];
+  /** How the features of several become a row's. */
+  readonly combine: FoldFeatures;
   /** Hidden layers whose activations are features, ascending. */
   readonly layers: readonly number[];
   /** Whether the encoded inputs follow them. */
@@ -29,64 +38,71 @@ export interface ExportedModel {
   readonly transform: 'none' | 'log';
 }
 
-/** What a categorical column's values are called in the model. */
-export interface LevelMap {
-  readonly column: string;
-  /** From a level's text to its index. */
-  readonly levels: Readonly<Record<string, number>>;
-  /** For an empty field: its index, or -1 where fitting saw none. */
-  readonly missing: number;
-  /** Whether the levels are numbers: then a value is looked up as JavaScript's String(Number(text)) writes it, `1` for `1.0`. */
-  readonly numbers: boolean;
-}
-
-/** Columns of the input `levels`, in order. */
-export const levelMaps = ({ columns }: Preprocessor): LevelMap[] =>
-  columns.flatMap((column) => (column.kind === 'categorical' ? [levelMap(column)] : []));
-
-/** Columns of the input `numbers`, in order. */
-export const numberColumns = ({ columns }: Preprocessor): string[] =>
-  columns.flatMap(({ kind, name }) => (kind === 'numerical' ? [name] : []));
-
-function levelMap({ name, levels, rare, missing, numbers }: FittedCategorical): LevelMap {
-  const last = levels.length + (missing ? 1 : 0);
-  const entries = [...levels.map((level, i) => [level, i] as const), ...rare.map((level) => [level, last] as const)];
-  return { column: name, levels: Object.fromEntries(entries), missing: missing ? levels.length : -1, numbers };
-}
-
 /**
  * The model's bytes. Inputs, [batch, columns] each, left out where there are no such columns: `levels` (int32) and `numbers` (float64, NaN where
  * missing). Outputs: `features` (float32, [batch, width]) and `prediction` (float64, [batch]), in the target's own unit.
  */
 export function exportModel(model: ExportedModel, metadata: Readonly<Record<string, string>>): Uint8Array {
-  const encoding = encodingNodes(model.preprocessor);
-  const network = lowerForAnyBatch((batchSize) => featureGraph(model, batchSize));
-  const weights = offsets(parameterSpecs(model.network)).map(({ name, shape, offset, size }): OnnxTensor => {
-    return { name, type: 'float32', shape, data: model.weights.subarray(offset, offset + size) };
-  });
-  // What the features do not need, such as the heads, stays out.
-  const used = new Set(network.nodes.flatMap(({ inputs }) => inputs));
-  const width = model.ridgeWeights.length - 1;
+  const { members } = model;
+  const inputs = inputNodes(members.map(({ preprocessor }) => preprocessor));
+  const networks = members.map((_, i) => networkPart(model, i));
   const prediction = predictionNodes(model);
+  const parts = [inputs, ...networks, combination(model), prediction];
   return buildModel(
-    [...encoding.nodes, ...network.nodes, ...prediction.nodes],
-    encoding.inputs,
+    parts.flatMap(({ nodes }) => nodes),
+    inputs.inputs,
     [
-      { name: 'features', type: 'float32', shape: ['batch', width] },
+      { name: 'features', type: 'float32', shape: ['batch', model.ridgeWeights.length - 1] },
       { name: 'prediction', type: 'float64', shape: ['batch'] },
     ],
-    [
-      ...encoding.initializers,
-      ...weights.filter(({ name }) => used.has(name)),
-      ...network.initializers,
-      ...prediction.initializers,
-    ],
+    parts.flatMap(({ initializers }) => initializers),
     { metadata },
   );
 }
 
+/** What the names of a network's own begin with, where there are several. */
+const prefixOf = (member: number, { members }: ExportedModel): string => (members.length === 1 ? '' : `fold-${member}/`);
+
+/** From the inputs to a network's own `features`. */
+function networkPart(model: ExportedModel, i: number): Part {
+  const { network, weights } = model.members[i] as ExportedMember;
+  const preprocessors = model.members.map(({ preprocessor }) => preprocessor);
+  const encoding = encodingNodes(preprocessors, i);
+  const encoder = lowerForAnyBatch((batchSize) => featureGraph(model, network, batchSize));
+  // What the features do not need, such as the heads, stays out.
+  const used = new Set(encoder.nodes.flatMap(({ inputs }) => inputs));
+  const parameters = offsets(parameterSpecs(network)).flatMap(({ name, shape, offset, size }): OnnxTensor[] =>
+    used.has(name) ? [{ name, type: 'float32', shape, data: weights.subarray(offset, offset + size) }] : [],
+  );
+  return renamed(prefixOf(i, model), {
+    nodes: [...encoding.nodes, ...encoder.nodes],
+    initializers: [...encoding.initializers, ...parameters, ...encoder.initializers],
+  });
+}
+
+function renamed(prefix: string, { nodes, initializers }: Part): Part {
+  const shared: readonly string[] = ['', ...sharedNames];
+  const named = (name: string): string => (shared.includes(name) ? name : prefix + name);
+  return {
+    nodes: nodes.map((node) => ({ ...node, inputs: node.inputs.map(named), outputs: node.outputs.map(named) })),
+    initializers: initializers.map((tensor) => ({ ...tensor, name: named(tensor.name) })),
+  };
+}
+
+/** From the features of several networks to those of a row. */
+function combination(model: ExportedModel): Part {
+  const { members, combine } = model;
+  if (members.length === 1) return { nodes: [], initializers: [] };
+  const inputs = members.map((_, i) => `${prefixOf(i, model)}features`);
+  const node: OnnxNode =
+    combine === 'concatenate'
+      ? { op: 'Concat', inputs, outputs: ['features'], attributes: { axis: { int: 1 } } }
+      : { op: 'Mean', inputs, outputs: ['features'] };
+  return { nodes: [node], initializers: [] };
+}
+
 /** From `encoded` to `features`; the weights are operands by their names. */
-function featureGraph({ network, layers, withInputs }: ExportedModel, batchSize: number): Graph {
+function featureGraph({ layers, withInputs }: ExportedModel, network: NetworkSpec, batchSize: number): Graph {
   const shapes = Object.fromEntries(parameterSpecs(network).map(({ name, shape }) => [name, shape]));
   return trace({ ...shapes, encoded: [batchSize, inputWidth(network)] }, (tensors) => {
     const encoded = tensors['encoded'];
@@ -94,82 +110,6 @@ function featureGraph({ network, layers, withInputs }: ExportedModel, batchSize:
     const chosen = layers.map((layer) => hidden[layer] as tf.Tensor);
     return { features: tf.concat(withInputs ? [...chosen, encoded] : chosen, 1) };
   });
-}
-
-interface Part {
-  readonly nodes: readonly OnnxNode[];
-  readonly initializers: readonly OnnxTensor[];
-}
-
-const vector = (name: string, data: OnnxTensor['data'], type: OnnxTensor['type']): OnnxTensor => ({
-  name,
-  type,
-  shape: [data.length],
-  data,
-});
-
-const toFloat = (input: string, output: string): OnnxNode => ({
-  op: 'Cast',
-  inputs: [input],
-  outputs: [output],
-  attributes: { to: { int: elementType('float32') } },
-});
-
-/** From the inputs to `encoded`: one-hot columns, missing indicators, numbers. Names begin with `/`, so that they are nobody else's. */
-function encodingNodes(preprocessor: Preprocessor): Part & { readonly inputs: readonly OnnxValue[] } {
-  const nodes: OnnxNode[] = [];
-  const initializers: OnnxTensor[] = [];
-  const inputs: OnnxValue[] = [];
-  const parts: string[] = [];
-
-  // Encoded column k is 1 where the level of its source is its position there.
-  const { sources } = layoutOf(preprocessor);
-  const widths = sources.flatMap(({ kind, levels }) => (kind === 'categorical' ? [levels] : []));
-  if (widths.length > 0) {
-    inputs.push({ name: 'levels', type: 'int32', shape: ['batch', widths.length] });
-    const source = BigInt64Array.from(widths.flatMap((width, i) => Array.from({ length: width }, () => BigInt(i))));
-    const position = Int32Array.from(widths.flatMap((width) => Array.from({ length: width }, (_, k) => k)));
-    initializers.push(vector('/source', source, 'int64'), vector('/position', position, 'int32'));
-    nodes.push(
-      { op: 'Gather', inputs: ['levels', '/source'], outputs: ['/level'], attributes: { axis: { int: 1 } } },
-      { op: 'Equal', inputs: ['/level', '/position'], outputs: ['/is_level'] },
-      toFloat('/is_level', '/one_hot'),
-    );
-    parts.push('/one_hot');
-  }
-
-  const numerical = preprocessor.columns.flatMap((column) => (column.kind === 'numerical' ? [column] : []));
-  if (numerical.length > 0) {
-    inputs.push({ name: 'numbers', type: 'float64', shape: ['batch', numerical.length] });
-    const statistic = (key: 'median' | 'mean' | 'deviation'): OnnxTensor =>
-      vector(
-        `/${key}`,
-        Float64Array.from(numerical, (column) => column[key]),
-        'float64',
-      );
-    initializers.push(statistic('median'), statistic('mean'), statistic('deviation'));
-    nodes.push({ op: 'IsNaN', inputs: ['numbers'], outputs: ['/is_missing'] });
-    const marked = numerical.flatMap(({ missing }, i) => (missing ? [BigInt(i)] : []));
-    if (marked.length > 0) {
-      initializers.push(vector('/marked', BigInt64Array.from(marked), 'int64'));
-      nodes.push(toFloat('/is_missing', '/missing'), {
-        op: 'Gather',
-        inputs: ['/missing', '/marked'],
-        outputs: ['/indicators'],
-        attributes: { axis: { int: 1 } },
-      });
-      parts.push('/indicators');
-    }
-    nodes.push(
-      { op: 'Where', inputs: ['/is_missing', '/median', 'numbers'], outputs: ['/filled'] },
-      { op: 'Sub', inputs: ['/filled', '/mean'], outputs: ['/centred'] },
-      { op: 'Div', inputs: ['/centred', '/deviation'], outputs: ['/standardised'] },
-      toFloat('/standardised', '/numbers'),
-    );
-    parts.push('/numbers');
-  }
-  nodes.push({ op: 'Concat', inputs: parts, outputs: ['encoded'], attributes: { axis: { int: 1 } } });
-  return { nodes, initializers, inputs };
 }
 
 /** From `features` to `prediction`: the ridge regression, in float64. */
