@@ -8,6 +8,7 @@ import * as ort from 'onnxruntime-node';
 import { NoisefoldError } from '../../base/errors.ts';
 import type { DeviceName } from '../../config/types.ts';
 import type { Graph } from '../trace/graph.ts';
+import { forCpu } from './for-cpu.ts';
 import { lower } from './lower.ts';
 import { buildModel } from './protobuf.ts';
 import { standardise } from './standard.ts';
@@ -54,7 +55,7 @@ export function cpuDevice(threads: number): Device {
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
   };
-  return { name: 'cpu', bitExact: true, open: (graph, keep) => openOnHost(graph, keep, options) };
+  return { name: 'cpu', bitExact: true, open: (graph, keep) => openOnHost(forCpu(graph), keep, options) };
 }
 
 /**
