@@ -1,6 +1,6 @@
 /** `noisefold data inspect` and `noisefold data generate`: tables, before anything is trained on them. */
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { inspectTables } from '../dataset/describe.ts';
 import { generateTps } from '../dataset/generate.ts';
@@ -30,6 +30,11 @@ const inspectCommand: CommandModule<CommonArguments, InspectArguments> = {
         array: true,
         demandOption: true,
         describe: 'CSV, CSV.gz or Parquet: the training table, then tables with more rows',
+      })
+      .check(({ files }) => {
+        const twice = files.find((file, i) => files.findIndex((other) => resolve(other) === resolve(file)) < i);
+        if (twice !== undefined) throw new Error(`${twice} is named twice: its rows would count twice`);
+        return true;
       })
       .option('target', { type: 'string', describe: 'The column to predict' })
       .option('id', { type: 'string', describe: 'The column that identifies a row' })

@@ -13,13 +13,19 @@ export interface ColumnDescription {
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly examples: readonly string[];
+  /** What the override says is not said here again. */
   readonly warnings: readonly string[];
+  /** What the override makes of it. */
+  readonly hint?: ColumnFacts['hint'];
 }
 
 export interface TableDescription {
+  /** Of all files. */
   readonly rows: number;
+  readonly files: number;
+  /** Those of the first file. */
   readonly columns: readonly ColumnDescription[];
-  /** A YAML snippet for the configuration that makes every hint a decision; the user deletes what is wrong. */
+  /** A YAML snippet for the configuration that makes every hint a decision, with its reason; the user deletes what is wrong. */
   readonly override: string;
 }
 
@@ -28,6 +34,7 @@ export function inspectTables(tables: readonly [Table, ...Table[]], config: Role
   const facts = inferColumns(tables, config);
   return {
     rows: tables.reduce((sum, table) => sum + table.rows, 0),
+    files: tables.length,
     columns: facts.map(describe),
     override: overrideSnippet(facts),
   };
@@ -37,8 +44,8 @@ export function inspectTables(tables: readonly [Table, ...Table[]], config: Role
 export const inspectTable = (table: Table, config: RoleConfig = {}): TableDescription => inspectTables([table], config);
 
 function describe(facts: ColumnFacts): ColumnDescription {
-  const { name, role, reason, missing, examples, problem } = facts;
-  const problems = problem === undefined ? [] : [problem.format()];
+  const { name, role, reason, missing, examples, problem, hint } = facts;
+  const problems = problem === undefined ? [] : [hint === undefined ? problem.format() : problem.format().split('\n')[0]!];
   return {
     name,
     role,
@@ -50,25 +57,31 @@ function describe(facts: ColumnFacts): ColumnDescription {
     max: facts.range?.[1],
     examples,
     warnings: [...problems, ...facts.warnings],
+    ...(hint === undefined ? {} : { hint }),
   };
 }
 
 function overrideSnippet(facts: readonly ColumnFacts[]): string {
-  const hinted = (hint: ColumnFacts['hint']): string[] =>
-    facts.filter((fact) => fact.hint === hint).map(({ name }) => yamlName(name));
+  const hinted = (hint: ColumnFacts['hint']): readonly ColumnFacts[] => facts.filter((fact) => fact.hint === hint);
   const [id, ...otherIds] = hinted('id');
   const drop = [...otherIds, ...hinted('drop')];
   const codes = hinted('categorical');
   const lines = [
-    ...(id === undefined ? [] : [`  id: ${id}`]),
-    ...(drop.length === 0 ? [] : [`  drop: [${drop.join(', ')}]`]),
-    ...(codes.length === 0 ? [] : ['  kinds:', ...codes.map((name) => `    ${name}: categorical`)]),
+    ...(id === undefined ? [] : [`  id: ${yamlName(id.name)}${reason(id)}`]),
+    ...(drop.length === 0 ? [] : ['  drop:', ...drop.map((fact) => `    - ${yamlName(fact.name)}${reason(fact)}`)]),
+    ...(codes.length === 0 ? [] : ['  kinds:', ...codes.map((fact) => `    ${yamlName(fact.name)}: categorical${reason(fact)}`)]),
   ];
   if (lines.length > 0) return ['data:', ...lines, ''].join('\n');
   const example =
     facts.find(({ role, type }) => role === 'numerical' || (role === 'categorical' && type === 'number')) ?? facts[0];
   const other = example?.role === 'numerical' ? 'categorical' : 'numerical';
   return `# No column looks doubtful. To override one, for example:\n# data:\n#   kinds:\n#     ${yamlName(example?.name ?? 'column')}: ${other}\n`;
+}
+
+/** Why a line of the snippet is there, as a comment; what cannot be used is among the warnings. */
+function reason({ hint, problem, distinct }: ColumnFacts): string {
+  if (problem !== undefined || hint === undefined || hint === 'drop') return '';
+  return hint === 'id' ? '  # another value in every row' : `  # ${distinct} different whole numbers: codes, or quantities?`;
 }
 
 /** A YAML scalar that reads back as this text. */

@@ -28,10 +28,12 @@ export interface ColumnFacts {
   readonly range?: readonly [min: number, max: number];
   /** The first few different values. */
   readonly examples: readonly string[];
-  /** What a user should know, as sentences. */
+  /** What a user should know, as sentences; what the hint says is not among them. */
   readonly warnings: readonly string[];
   /** What it looks like, although its values do not decide it. */
   readonly hint?: 'id' | 'categorical' | 'drop';
+  /** That and what to do, as a sentence; none for what cannot be used anyway. */
+  readonly hinted?: string;
   /** Why it cannot be used in this role. */
   readonly problem?: NoisefoldError;
 }
@@ -80,10 +82,12 @@ function factsOf(name: string, tables: readonly Table[], config: RoleConfig): Co
   const judged = { name, role, type, values, config };
   const problem = problemOf(parts, judged);
   const hint = hintOf(judged) ?? (problem?.code === 'DATA_ALL_MISSING' || problem?.code === 'DATA_LEVELS' ? 'drop' : undefined);
+  const hinted = hintedOf(judged, hint);
   return {
     ...facts,
-    warnings: warningsOf(judged, hint),
+    warnings: warningsOf(judged, problem),
     ...(hint === undefined ? {} : { hint }),
+    ...(hinted === undefined ? {} : { hinted }),
     ...(problem === undefined ? {} : { problem }),
   };
 }
@@ -142,18 +146,25 @@ function hintOf({ name, role, type, values, config }: Judged): 'id' | 'categoric
   return role === 'numerical' && whole && distinct <= codeLevels && present > codeRows ? 'categorical' : undefined;
 }
 
-function warningsOf({ name, role, values }: Judged, hint: ColumnFacts['hint']): string[] {
-  const { distinct } = values;
+function hintedOf({ name, values: { distinct } }: Judged, hint: ColumnFacts['hint']): string | undefined {
+  switch (hint) {
+    case 'id':
+      return `"${name}" looks like an id: every row has another value. If so, set data.id, or add it to data.drop.`;
+    case 'categorical':
+      return `"${name}" has ${distinct} different whole numbers. If they are codes, not quantities: data.kinds: { ${name}: categorical }`;
+    case 'drop':
+    case undefined:
+      return undefined;
+    default:
+      return hint satisfies never;
+  }
+}
+
+function warningsOf({ name, role, values }: Judged, problem: NoisefoldError | undefined): string[] {
   const warnings = values.missingWords.map(
     (word) => `"${name}" has the value "${word}". If it stands for a missing value, add it to data.missing.`,
   );
-  if (hint === 'id')
-    warnings.push(`"${name}" looks like an id: every row has another value. If so, set data.id, or add it to data.drop.`);
-  if (hint === 'categorical')
-    warnings.push(
-      `"${name}" has ${distinct} different whole numbers. If they are codes, not quantities: data.kinds: { ${name}: categorical }`,
-    );
-  if (role === 'categorical' && distinct > manyLevels)
-    warnings.push(`"${name}" has ${distinct} levels, each an input of its own; data.rareBelow merges the rare ones.`);
+  if (role === 'categorical' && values.distinct > manyLevels && problem?.code !== 'DATA_LEVELS')
+    warnings.push(`"${name}" has ${values.distinct} levels, each an input of its own; data.rareBelow merges the rare ones.`);
   return warnings;
 }

@@ -12,7 +12,7 @@ export interface DescriptionOptions {
 
 /** A table of the columns, the warnings, and how to decide otherwise. Ends with a newline. */
 export function describedTable(
-  { rows, columns, override }: TableDescription,
+  { rows, files, columns, override }: TableDescription,
   { width = Infinity, paint = unpainted }: DescriptionOptions = {},
 ): string {
   const all = columnsOf(paint);
@@ -25,7 +25,7 @@ export function describedTable(
   ];
   const warnings = columns.flatMap(({ warnings: own }) => own);
   return [
-    `${thousands(rows)} rows, ${columns.length} columns\n`,
+    `${thousands(rows)} rows${files === 1 ? '' : ` in ${files} files`}, ${columns.length === 1 ? '1 column' : `${columns.length} columns`}\n`,
     `${table.renderTable(table.fitted(all, columns, width, steps), columns, paint)}\n`,
     ...(warnings.length === 0 ? [] : ['\n', ...warnings.map((warning) => `${paint.red('!')} ${warning}\n`)]),
     `\nTo decide otherwise, in the configuration:\n\n${override}`,

@@ -88,12 +88,12 @@ describe('inspecting a table', () => {
   it('never refuses: what cannot be used is among the warnings', () => {
     const { columns } = inspectTable(table);
     const warnings = Object.fromEntries(columns.map((column) => [column.name, column.warnings.join(' ')]));
-    assert.match(warnings['ride_id'] ?? '', /DATA_LEVELS.*looks like an id/s);
-    assert.match(warnings['row'] ?? '', /looks like an id/);
-    assert.match(warnings['hour'] ?? '', /24 different whole numbers/);
+    assert.match(warnings['ride_id'] ?? '', /^DATA_LEVELS t\.csv: .* another level in each of its 400 rows$/);
     assert.match(warnings['city'] ?? '', /"\?"/);
-    assert.match(warnings['void'] ?? '', /DATA_ALL_MISSING/);
+    assert.match(warnings['void'] ?? '', /^DATA_ALL_MISSING t\.csv: .* no value at all$/);
     assert.equal(warnings['wind speed'], '');
+    // Those are doubts, which the snippet tells.
+    assert.deepEqual([warnings['row'], warnings['hour']], ['', '']);
   });
 
   it('counts levels and missing values, and shows the range', () => {
@@ -103,6 +103,8 @@ describe('inspecting a table', () => {
 
   it('ends with a snippet of configuration that does what the hints say', () => {
     const { override } = inspectTable(table);
+    assert.match(override, /^ {4}- row {2}# another value in every row$/m);
+    assert.match(override, /^ {4}hour: categorical {2}# 24 different whole numbers: codes, or quantities\?$/m);
     assert.deepEqual(parse(override), { data: { id: 'ride_id', drop: ['row', 'void'], kinds: { hour: 'categorical' } } });
   });
 });

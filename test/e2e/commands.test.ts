@@ -235,6 +235,12 @@ describe('noisefold data inspect', () => {
     };
     assert.deepEqual([rows, columns.length], [600, 26]);
   });
+
+  it('refuses to count the rows of a file twice', () => {
+    const { status, stderr } = noisefold('data', 'inspect', 'data/train.csv', './data/train.csv');
+    assert.equal(status, 2);
+    assert.match(stderr, /^USAGE: \.\/data\/train\.csv is named twice/);
+  });
 });
 
 describe('noisefold config schema', () => {

@@ -17,7 +17,12 @@ const column = (name: string, change: Partial<ColumnDescription> = {}): ColumnDe
   warnings: [],
   ...change,
 });
-const of = (...columns: ColumnDescription[]): TableDescription => ({ rows: 20_640, columns, override: 'data:\n  id: ride\n' });
+const of = (...columns: ColumnDescription[]): TableDescription => ({
+  rows: 20_640,
+  files: 1,
+  columns,
+  override: 'data:\n  id: ride\n',
+});
 const lines = (text: string): string[] => text.split('\n');
 const table = (description: TableDescription, width?: number): string[] =>
   lines(describedTable(description, { width }).split('\n\n')[0] ?? '').slice(1);
@@ -28,7 +33,7 @@ describe('description of a table', () => {
   it('says what each column is taken for and why, what is doubtful, and how to decide otherwise', () => {
     const text = describedTable(of(column('id', { role: 'id', missing: 1_500, warnings: ['looks odd'] })));
     assert.deepEqual(lines(text), [
-      '20,640 rows, 1 columns',
+      '20,640 rows, 1 column',
       'column  kind  levels  missing  range              why                              examples',
       'id      id        12    1,500  -124.35 to 1234.5  a number with fractional values  -122.23, -122.22, xxxxxxxxxxxxxxxxxxxxxxx…',
       '',
@@ -40,6 +45,10 @@ describe('description of a table', () => {
       '  id: ride',
       '',
     ]);
+  });
+
+  it('says of how many files the rows are', () => {
+    assert.match(describedTable({ ...housing, files: 2 }), /^20,640 rows in 2 files, 2 columns\n/);
   });
 
   it('keeps to the width: cuts the examples, leaves them out, and then the reasons', () => {
