@@ -21,3 +21,18 @@ describe('deploy/docker/onnxruntime-cuda.txt', () => {
     for (const line of requirements) assert.match(line, /^[\w-]+==[\d.]+ --hash=sha256:[0-9a-f]{64}$/);
   });
 });
+
+describe('deploy/README.md', () => {
+  it('adds the provider to an installation as the GPU image does', () => {
+    const [image, readme] = [read('deploy/docker/Dockerfile'), read('deploy/README.md')];
+    const command = (text: string): readonly string[] =>
+      (/pip install (?<options>.*?) --target \S+ -r deploy\/docker\/onnxruntime-cuda\.txt/s.exec(text)?.groups?.['options'] ?? '')
+        .split(/[\s\\]+/)
+        .filter((word) => word !== '--no-cache-dir');
+    assert.ok(command(image).includes('--require-hashes'));
+    assert.deepEqual(command(readme), command(image));
+    const moved = /onnxruntime\/capi\/libonnxruntime_providers_\w+\.so/g;
+    assert.deepEqual(new Set(readme.match(moved)), new Set(image.match(moved)));
+    for (const text of [image, readme]) assert.match(text, /node_modules\/onnxruntime-node\/bin\/napi-v6\/linux\/x64\/?$/m);
+  });
+});

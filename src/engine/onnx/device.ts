@@ -94,7 +94,11 @@ export async function webgpuDevice(): Promise<Device> {
 const webgpuHint =
   "WebGPU needs a GPU with a Vulkan driver (on Debian: apt install libvulkan1 mesa-vulkan-drivers, or the vendor's driver), Metal or Direct3D 12. Without one, use the device cpu.";
 const cudaHint =
-  'On Linux x64 with an NVIDIA driver, CUDA 12 and cuDNN 9: ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node. It fetches the CUDA provider from nuget.org. Otherwise use the device cpu.';
+  'Linux x64 with an NVIDIA driver of 580 or newer reaches it by ONNX Runtime’s CUDA provider of PyPI, with CUDA 13: the image noisefold-worker-gpu has it, and deploy/README.md ("A GPU for the engine onnx") adds it to an installation. Otherwise use the device cpu.';
+
+/** What ONNX Runtime says is wrong, without its source files and C++ types. */
+export const reasonOf = (message: string): string =>
+  /CUDA failure \d+: [^;]*/.exec(message)?.[0].trim() ?? message.replace(/^\S*\.cc:.* was false\. /s, '').trim();
 
 /** Adds two numbers there. */
 async function probe(options: ort.InferenceSession.SessionOptions, name: string, hint: string): Promise<void> {
@@ -108,7 +112,7 @@ async function probe(options: ort.InferenceSession.SessionOptions, name: string,
     await session.release();
     if (floats(y)[0] !== 2) throw new Error(`1 + 1 is ${floats(y)[0]} there`);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.replace(/^\S*\.cc:.* was false\. /s, '').trim() : String(cause);
+    const reason = cause instanceof Error ? reasonOf(cause.message) : String(cause);
     throw new NoisefoldError('ENGINE_UNAVAILABLE', `the onnx engine has no ${name} device: ${reason}`, { hint, cause });
   }
 }
