@@ -1,4 +1,4 @@
-// The build: codecs from proto/, JavaScript into dist/. `--if-stale` leaves a build of the same sources alone: npm runs `prepare` not only after an
+// The build: codecs from proto/, JavaScript into dist/, the process of a task bundled. `--if-stale` leaves a build of the same sources alone: npm runs `prepare` not only after an
 // install but also when npx meets the package for the first time, and nobody should wait for that.
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
@@ -27,6 +27,9 @@ if (!process.argv.includes('--if-stale') || !built) {
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.config/tsconfig.build.json'], { stdio: 'inherit' });
   // tsc does not emit the generated JavaScript, and a bin must be executable.
   for (const folder of generated) cpSync(`src/${folder}`, `dist/${folder}`, { recursive: true });
+  // In place of the one file that tsc gives.
+  for (const name of ['task-process.js', 'task-process.js.map']) rmSync(`dist/worker/${name}`);
+  execFileSync(process.execPath, ['.config/bundle.mjs', 'dist/worker'], { stdio: 'inherit' });
   chmodSync('dist/main.js', 0o755);
   writeFileSync(stamp, wanted);
 }
