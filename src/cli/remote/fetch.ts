@@ -15,12 +15,13 @@ import { decodePrepared } from '../../dataset/serialise.ts';
 import type { Trial } from '../../plan/types.ts';
 import type { ResultOf } from '../../rank/aggregate.ts';
 import type { RankedTrial } from '../../rank/types.ts';
+import { fetchedLines } from '../../report/fetched.ts';
 import type { TaskState } from '../../scheduler/types.ts';
 import { takeLock } from '../../store/database.ts';
 import { openStore } from '../../store/sqlite.ts';
 import type { Store, StudyRow } from '../../store/store.ts';
 import type { TaskResult } from '../../train/types.ts';
-import { terminalLog, type CommonArguments } from '../context.ts';
+import { commandAgain, terminalLog, type CommonArguments } from '../context.ts';
 import { finishAndShow } from '../finish.ts';
 import { makeOutputFolder } from '../output-folder.ts';
 import { rankingOf, tasksByTrial, timingsOf, writeRanking, writeTrial } from '../outputs.ts';
@@ -78,15 +79,27 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
         if (task.status === 'done' && task.checkpoint !== undefined && (wanted?.has(task.task.trial) ?? true))
           await bring(task.checkpoint.hash).catch(unlessReleased(wanted, task.task.trial));
       await writeTrials(paths, plan.trials, tasks, prepared, config.seed, row.dataHash, artifacts, resultOf);
-      note(`${shown(paths.folder)}: ${ranking.length} of ${plan.trials.length} trials are scored, baselines included`);
       if (args.json) printJson({ folder: paths.folder, status: summary.status, ranking });
-      if (row.status !== 'finished' || !ranking.some(({ kind }) => kind === 'trained')) {
-        note(
-          `the study is ${row.status}: fetch it again for the best model and the report, when it is finished (what is there is of an earlier fetch)`,
+      const { status } = row;
+      const [folder, scored, trials] = [shown(paths.folder), ranking.length, plan.trials.length];
+      if (status !== 'finished') {
+        const checkpoints = ranking.flatMap(({ id, checkpoint }) =>
+          checkpoint !== undefined && (wanted?.has(id) ?? true) ? [id] : [],
         );
+        const again = commandAgain();
+        const earlier = await isThere(paths.file('report.md'));
+        for (const line of fetchedLines({ folder, study: args.study, status, trials, scored, checkpoints, earlier, again }))
+          note(line);
         return;
       }
-      if (!args.json) await finishAndShow({ config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note });
+      note(`${folder}: ${scored} of ${trials} trials are scored, baselines included`);
+      if (!ranking.some(({ kind }) => kind === 'trained'))
+        throw new NoisefoldError('STUDY_FAILED', 'no trial was scored', {
+          where: shown(paths.file('trials')),
+          hint: `Each trial’s error.json says why; noisefold retry ${args.study} tries again.`,
+        });
+      if (args.json) note('best/ and report.md are written by fetch without --json');
+      else await finishAndShow({ config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note });
     } finally {
       store.close();
     }
@@ -148,12 +161,14 @@ async function replaceDatabase(paths: StudyPaths, bytes: Uint8Array): Promise<vo
   for (const suffix of ['', '-wal', '-shm']) await rm(incoming + suffix, { force: true });
 }
 
-async function localRow({ database }: StudyPaths): Promise<StudyRow | undefined> {
-  const there = await access(database).then(
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
     () => true,
     () => false,
   );
-  if (!there) return undefined;
+
+async function localRow({ database }: StudyPaths): Promise<StudyRow | undefined> {
+  if (!(await isThere(database))) return undefined;
   const store = openStore(database, { readonly: true });
   try {
     return store.study();
