@@ -3,7 +3,7 @@ import type { CommandModule } from 'yargs';
 import { studiesTable, studyText, tasksTable, workersTable, type ListingOptions } from '../../report/listing.ts';
 import { taskStatuses, type TaskStatus } from '../../scheduler/types.ts';
 import type { ClientAnswer, TaskSummary } from '../../wire/messages.ts';
-import { realClock, type CommonArguments } from '../context.ts';
+import { realClock, terminalLog, type CommonArguments } from '../context.ts';
 import { paintOf, terminalOf } from '../display.ts';
 import type { Client } from './client.ts';
 import { type ConnectionArguments, printJson, withClient, withConnection } from './connection.ts';
@@ -45,8 +45,10 @@ export const statusCommand: CommandModule<CommonArguments, StatusArguments> = {
       const answer = await client.ask({ type: 'status', study: args.study }, 'study');
       const tasks = args.tasks || args.only.length > 0 ? await allTasks(client, args.study, args.only) : undefined;
       if (args.json) printJson(tasks === undefined ? answer : { ...answer, tasks });
-      else if (tasks === undefined) printStudy(answer, args);
-      else process.stdout.write(studyText(answer.study, listingOptions()) + `\n${tasksTable(tasks, listingOptions())}`);
+      else if (tasks === undefined) {
+        printStudy(answer, args);
+        await noteIdle(client, answer, args);
+      } else process.stdout.write(studyText(answer.study, listingOptions()) + `\n${tasksTable(tasks, listingOptions())}`);
     }),
 };
 
@@ -74,6 +76,21 @@ export function printStudy(answer: Extract<ClientAnswer, { type: 'study' }>, { j
   if (running.length > 0) parts.push(tasksTable(running, options));
   if (failed.length > 0) parts.push(tasksTable(failed, options));
   process.stdout.write(parts.join('\n'));
+}
+
+/** Says so where work is left and nobody is there to do it. */
+export async function noteIdle(
+  client: Client,
+  { study, running }: Extract<ClientAnswer, { type: 'study' }>,
+  args: ConnectionArguments,
+): Promise<void> {
+  if (study.status !== 'running' || running.length > 0) return;
+  const { workers } = await client.ask({ type: 'workers' }, 'workers');
+  if (workers.length === 0)
+    terminalLog(args).log(
+      'info',
+      `no worker is connected: noisefold worker --connect ${args.connect} starts one, with a key if the coordinator has keys`,
+    );
 }
 
 export const listingOptions = (): ListingOptions => ({

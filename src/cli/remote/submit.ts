@@ -6,7 +6,7 @@ import { loadStudyInputs, terminalLog, type CommonArguments } from '../context.t
 import { studyContents } from '../study-folder.ts';
 import { version } from '../version.ts';
 import { type Connection, type ConnectionArguments, printJson, withClient, withConnection } from './connection.ts';
-import { printStudy } from './status.ts';
+import { noteIdle, printStudy } from './status.ts';
 import { watchStudy } from './top.ts';
 import { waitFor } from './wait.ts';
 
@@ -49,7 +49,9 @@ async function submit(args: SubmitArguments): Promise<void> {
     if (args.watch) await watchStudy(client, study);
     else if (args.wait) printStudy(await waitFor(client, study, say), args);
     else if (!args.json) {
-      printStudy(await client.ask({ type: 'status', study }, 'study'), args);
+      const answer = await client.ask({ type: 'status', study }, 'study');
+      printStudy(answer, args);
+      await noteIdle(client, answer, args);
       process.stdout.write(`\nwatch it with: noisefold top ${study}; bring it here with: noisefold fetch ${study}\n`);
     }
   });
