@@ -1,9 +1,10 @@
 /** Wrong input is refused before anything is trained: exit status 2, a code, where it is, and no folder that would have to be cleaned up. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { run, temporaryFolder } from './harness.ts';
+import { run, start, temporaryFolder, until } from './harness.ts';
 
 const folder = temporaryFolder();
 
@@ -137,6 +138,45 @@ describe('noisefold sweep refuses', { concurrency: 2 }, () => {
       assert.match(error, says);
       assert.ok(!existsSync(join(own, 'runs')), 'a folder was left behind');
     });
+});
+
+describe('noisefold coordinator', () => {
+  it('ends where another process has its port, or that of its metrics', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    try {
+      const listen = await run(78, folder, 'coordinator', '--data', 'taken', '--listen', `tcp://127.0.0.1:${port}`);
+      assert.match(listen.stderr(), /^WIRE_ADDRESS: cannot listen at /m);
+      const free = ['--data', 'taken', '--listen', 'tcp://127.0.0.1:0'];
+      const http = await run(78, folder, 'coordinator', ...free, '--http', `127.0.0.1:${port}`);
+      assert.match(http.stderr(), /^WIRE_ADDRESS 127\.0\.0\.1:\d+: metrics cannot be served: another process listens there/m);
+    } finally {
+      taken.close();
+    }
+  });
+
+  it('is told by submit and status that nobody works for it, and by fetch what is there so far', async () => {
+    const own = join(folder, 'idle');
+    mkdirSync(own);
+    writeFileSync(join(own, 'table.csv'), table);
+    writeFileSync(join(own, 'sweep.yaml'), config);
+    const coordinator = start(own, 'coordinator', '--data', 'data', '--listen', 'tcp://127.0.0.1:0');
+    const address = await until(coordinator, 'address', () => /listens at (\S+)/.exec(coordinator.stderr())?.[1]);
+    const submitted = await run(0, own, 'submit', 'sweep.yaml', '--connect', address);
+    assert.match(submitted.stderr(), /^no worker is connected: noisefold worker --connect tcp:/m);
+    const status = await run(0, own, 'status', 'refused', '--connect', address);
+    assert.match(status.stderr(), /^no worker is connected/m);
+    const fetched = await run(0, own, 'fetch', 'refused', '--connect', address);
+    assert.match(fetched.stderr(), /^runs\/refused has the study as it is now, running:\n.*0 of \d+ trials/m);
+    assert.match(
+      fetched.stderr(),
+      /^Not there yet: best\/ .* the same command completes the folder: noisefold fetch refused --connect /m,
+    );
+    assert.ok(!existsSync(join(own, 'runs/refused/best')));
+    coordinator.child.kill('SIGTERM');
+    await coordinator.ended;
+  });
 });
 
 describe('noisefold worker', () => {

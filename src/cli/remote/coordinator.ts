@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import type { Log } from '../../base/ports.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
-import { serveHttp, type HttpServer } from '../../coordinator/http.ts';
+import { serveHttp } from '../../coordinator/http.ts';
 import { createMetrics } from '../../coordinator/metrics.ts';
 import { summaryOf } from '../../report/summary.ts';
 import { defaultPolicy } from '../../scheduler/types.ts';
@@ -104,13 +104,16 @@ async function serve(args: CoordinatorArguments): Promise<void> {
     say.log('info', message);
     log.log('info', message, fields);
   };
-  let server: HttpServer | undefined;
+  // Whatever is open when something fails would keep the process alive.
+  const opened: (() => unknown)[] = [() => lock.close(), () => log.close()];
   try {
     const security = securityOf(args, folder, say);
     const store = await openArtifacts({
       ...{ folder, url: args.artifacts, endpoint: args.s3Endpoint, cacheBytes: args.cacheSize },
     });
+    opened.push(() => store.close());
     const transport = await bindCoordinator({ address: args.listen, security, log });
+    opened.push(() => transport.close());
     const metrics = createMetrics(() => performance.now());
     const coordinator = startCoordinator({
       transport,
@@ -132,13 +135,15 @@ async function serve(args: CoordinatorArguments): Promise<void> {
       onDiskFull: (full) =>
         say.log('warn', full ? 'the disk is full: waiting until there is space (nothing is lost)' : 'there is space again'),
     });
+    opened.push(() => coordinator.close());
     if (http !== undefined) {
-      server = await serveHttp({
+      const server = await serveHttp({
         ...http,
         metrics,
         // Not a full disk: workers and clients must still find it.
         unready: () => undefined,
       });
+      opened.push(() => server.close());
       note(`metrics and health at ${server.address}`);
     }
     const { size } = coordinator.state().studies;
@@ -148,13 +153,8 @@ async function serve(args: CoordinatorArguments): Promise<void> {
     );
     const signal = await signalled();
     note(`${signal}: the coordinator leaves; workers go on and find the next one`);
-    await server?.close();
-    await coordinator.close();
-    await transport.close();
-    store.close();
   } finally {
-    await log.close();
-    lock.close();
+    for (const close of opened.reverse()) await close();
   }
 }
 
