@@ -2,7 +2,7 @@
 /** The command line: commands, their common options, and what an error looks like. Results go to standard output, all else to standard error. */
 import yargs, { type CommandModule } from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { asNoisefoldError, NoisefoldError } from './base/errors.ts';
+import { asNoisefoldError, type NoisefoldError } from './base/errors.ts';
 import { configCommand } from './cli/config.ts';
 import type { CommonArguments } from './cli/context.ts';
 import { dataCommand } from './cli/data.ts';
@@ -21,6 +21,7 @@ import { topCommand } from './cli/remote/top.ts';
 import { ridgeCommand } from './cli/ridge.ts';
 import { sweepCommand } from './cli/sweep.ts';
 import { trainCommand } from './cli/train.ts';
+import { usageError } from './cli/usage.ts';
 import { version } from './cli/version.ts';
 import { workerCommand } from './cli/worker.ts';
 
@@ -48,13 +49,13 @@ const commands = [
   fetchCommand,
   doctorCommand,
 ] as readonly CommandModule<CommonArguments>[];
-const names = commands.map(({ command }) => String(command).split(' ')[0]);
 
-function usage(message: string): NoisefoldError {
-  const command = args.find((arg) => names.includes(arg));
-  const said = /^Not enough non-option arguments/.test(message) ? 'an argument is missing' : message.trim();
-  return new NoisefoldError('USAGE', said, { hint: `See noisefold ${command === undefined ? '' : `${command} `}--help.` });
-}
+const usage = (message: string): NoisefoldError =>
+  usageError(
+    message,
+    args,
+    commands.map(({ command }) => String(command)),
+  );
 
 /** Options that take several values. */
 const listed = ['--data', '--drop', '--missing', '--only', '--set'];

@@ -28,7 +28,9 @@ export function applySettings(text: string, settings: readonly string[]): string
     try {
       value = parse(setting.slice(at + 1));
     } catch (cause) {
-      throw usage(setting, cause instanceof YAMLError ? cause.message : 'has no YAML value');
+      // Of YAML's own words the first line: the others draw the place of the fault.
+      const why = cause instanceof YAMLError ? `: ${cause.message.split(/ at line | *\n/)[0] ?? ''}` : '';
+      throw usage(setting, `has no YAML value behind its =${why}`);
     }
     try {
       document.setIn(pathOf(setting.slice(0, at)), document.createNode(value));
