@@ -138,7 +138,12 @@ function batchProblems(space: Searchable<number>, rows: number): readonly Proble
   const path = ['training', 'batchSize'];
   const tooLarge = (size: number, at: Path): readonly Problem[] =>
     size > rows
-      ? [{ path: at, message: `a batch of ${size} rows is more than the ${rows} rows of the data (use at most ${rows})` }]
+      ? [
+          {
+            path: at,
+            message: `a batch of ${size} rows is more than the ${rows === 1 ? 'one row' : `${rows} rows`} of the data (use at most ${rows})`,
+          },
+        ]
       : [];
   if (!isDistribution(space)) return tooLarge(space, path);
   if ('choice' in space) return space.choice.flatMap((size, i) => tooLarge(Number(size), [...path, 'choice', i]));

@@ -22,17 +22,20 @@ const delimiters = [',', ';', '\t', '|'] as const;
 const sampledRows = 20;
 const shown = (delimiter: string): string => (delimiter === '\t' ? 'tab' : `"${delimiter}"`);
 
+export const emptyHint = 'Is it the right file, and was it written to its end?';
+
 /** Parses a whole file. Throws DATA_EMPTY, DATA_FORMAT and DATA_RAGGED_ROW, with file:line:column. */
 export function parseCsv(bytes: Uint8Array, source: string, options: CsvOptions): Table {
   const file = checkedText(bytes, source);
   const start = file[0] === 0xef && file[1] === 0xbb && file[2] === 0xbf ? 3 : 0;
   const end = endWithoutBlankLines(file, start);
-  if (end === start) throw new NoisefoldError('DATA_EMPTY', 'the file is empty', { where: source });
+  if (end === start) throw new NoisefoldError('DATA_EMPTY', 'the file is empty', { where: source, hint: emptyHint });
   const delimiter = options.delimiter ?? inferDelimiter(file, start, end);
 
   const reader = fieldReader(file, source, delimiter, start, end);
   const names = headerNames(reader.row(), source, file, start, end, delimiter);
-  if (reader.at >= end) throw new NoisefoldError('DATA_EMPTY', 'the file has a header and no rows', { where: source });
+  if (reader.at >= end)
+    throw new NoisefoldError('DATA_EMPTY', 'the file has a header and no rows', { where: source, hint: emptyHint });
 
   const offsets: number[] = [];
   const lines: number[] = [];

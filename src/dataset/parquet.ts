@@ -2,6 +2,7 @@
 import { parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { NoisefoldError } from '../base/errors.ts';
+import { emptyHint } from './csv.ts';
 import { missingTest } from './fields.ts';
 import type { Column, Table } from './types.ts';
 
@@ -19,7 +20,7 @@ export async function parseParquet(bytes: Uint8Array, source: string, missing: r
     const fields = parquetSchema(metadata).children;
     const nested = fields.find((field) => field.children.length > 0 || field.element.repetition_type === 'REPEATED');
     if (nested !== undefined) throw format(`column "${nested.element.name}" is nested; a table has one value a cell`);
-    if (rows === 0) throw new NoisefoldError('DATA_EMPTY', 'the file has no rows', { where: source });
+    if (rows === 0) throw new NoisefoldError('DATA_EMPTY', 'the file has no rows', { where: source, hint: emptyHint });
     const cells = new Map(fields.map((field) => [field.element.name, new Array<unknown>(rows).fill(null)]));
     if (cells.size < fields.length) throw format('two columns have the same name');
     await parquetRead({

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { NoisefoldError } from '../base/errors.ts';
-import { parseCsv, type CsvOptions } from './csv.ts';
+import { emptyHint, parseCsv, type CsvOptions } from './csv.ts';
 import { parseParquet } from './parquet.ts';
 import type { Table } from './types.ts';
 
@@ -13,7 +13,7 @@ import type { Table } from './types.ts';
  */
 export async function readTable(path: string, options: CsvOptions): Promise<Table> {
   const bytes = await bytesIn(path);
-  if (bytes.length === 0) throw new NoisefoldError('DATA_EMPTY', 'the file is empty', { where: path });
+  if (bytes.length === 0) throw new NoisefoldError('DATA_EMPTY', 'the file is empty', { where: path, hint: emptyHint });
   if (bytes.subarray(0, 4).toString('latin1') === 'PAR1') return parseParquet(bytes, path, options.missing);
   if (/\.parquet$/i.test(path))
     throw new NoisefoldError('DATA_FORMAT', 'the file is not Parquet, in spite of its name', { where: path });

@@ -31,7 +31,13 @@ const inConfiguration: TargetAdvice = {
 /** The target of every row of the training table. Throws DATA_UNKNOWN_COLUMN and DATA_TARGET. */
 export function targetOf(table: Table, config: TargetConfig, advice: TargetAdvice = inConfiguration): Target {
   const column = configuredColumn(table, config.column, advice.column);
-  if (textsOf(column).every((text) => text === null)) throw refused(table, column, 'has no value at all');
+  if (textsOf(column).every((text) => text === null))
+    throw refused(
+      table,
+      column,
+      'has no value at all',
+      `Is another column meant (${advice.column})? Without a target in some rows, nothing can be scored.`,
+    );
   switch (config.task) {
     case 'binary':
       return binaryTarget(table, column, config, advice);
@@ -72,8 +78,8 @@ function regressionTarget(table: Table, column: Column, config: TargetConfig, ad
     throw refused(
       table,
       column,
-      `is not numeric: ${refusal.message}`,
-      `Text with two different values can be predicted with ${advice.binary}.`,
+      `is not numeric: it ${refusal.message.replace(`column "${column.name}" `, '')}`,
+      `Correct it there; if it stands for a missing value, say so (data.missing, --missing). Text with two different values can be predicted with ${advice.binary}.`,
       refusal.where,
     );
   const values = numbersOf(table, column);

@@ -49,7 +49,10 @@ describe('the target', () => {
     });
 
   it('is refused with the place of the field that is wrong', () => {
-    assert.throws(() => targetOf(csv('x,y\n1,1\n1,?\n'), config()), refusal('DATA_TARGET', 't.csv:3:3'));
+    assert.throws(
+      () => targetOf(csv('x,y\n1,1\n1,?\n'), config()),
+      refusal('DATA_TARGET', 't.csv:3:3', /"y" is not numeric: it holds the text "\?" among its numbers.*Correct it there/s),
+    );
     assert.throws(() => targetOf(csv('x,y\n1,1\n1,-1\n'), config({ transform: 'log' })), refusal('DATA_TARGET', 't.csv:3'));
     assert.throws(() => targetOf(csv('x,y\n1,1\n'), config({ column: 'Y ' })), refusal('DATA_UNKNOWN_COLUMN', 't.csv', /"y"/));
     const byOption = {
