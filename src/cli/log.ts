@@ -1,5 +1,8 @@
-/** Logs on winston: JSON lines in a file, or readable lines on standard error. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** Logs: JSON lines in a file, or readable lines on standard error (on winston). */
+import { close, mkdirSync, openSync, write } from 'node:fs';
+import { dirname } from 'node:path';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import winston from 'winston';
 import type { Log } from '../base/ports.ts';
 
@@ -8,25 +11,55 @@ export interface ClosableLog extends Log {
   close(): Promise<void>;
 }
 
-function wrap(logger: winston.Logger): ClosableLog {
+const [writeTo, closeFile] = [promisify(write), promisify(close)];
+
+/**
+ * Appends one JSON object a line: `timestamp`, `level`, `message`, and fields. Several processes may append to one file. Lines of one turn of the event loop are written
+ * at once: a coordinator logs some ten thousand a second. Those that a disk does not take are lost, and nothing else. Throws what opening the file throws.
+ */
+export function fileLog(filename: string, fields: Readonly<Record<string, string>> = {}): ClosableLog {
+  mkdirSync(dirname(filename), { recursive: true });
+  const file = openSync(filename, 'a');
+  let waiting = '';
+  let writing: Promise<void> | undefined;
+  /** The file ends in half a line. */
+  let torn = false;
+  let closed = false;
+
+  async function append(text: string): Promise<void> {
+    const bytes = Buffer.from(text);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += (await writeTo(file, bytes, written)).bytesWritten;
+    } catch {
+      // A full disk, say: there is nobody to be told but the log.
+    }
+    if (written > 0) torn = written < bytes.length;
+  }
+
+  async function writeWaiting(): Promise<void> {
+    while (waiting !== '') {
+      const lines = waiting;
+      waiting = '';
+      await append(torn ? `\n${lines}` : lines);
+    }
+    writing = undefined;
+  }
+
   return {
-    log: (level, message, fields = {}) => void logger.log({ ...fields, level, message }),
+    log(level, message, more = {}) {
+      // Its descriptor may be another file's by now.
+      if (closed || level === 'debug') return;
+      waiting += `${JSON.stringify({ timestamp: new Date().toISOString(), ...fields, ...more, level, message })}\n`;
+      writing ??= nextTurn().then(writeWaiting);
+    },
     async close() {
-      // winston ends its files before it has handed them all lines, where a file is slower than they come; then those lines are an error.
-      while (logger.readableLength + logger.writableLength > 0) await sleep(1);
-      await new Promise<void>((resolve) => {
-        logger.on('finish', () => resolve());
-        logger.end();
-      });
+      while (writing !== undefined) await writing;
+      if (closed) return;
+      closed = true;
+      await closeFile(file);
     },
   };
-}
-
-/** Appends one JSON object a line: `timestamp`, `level`, `message`, and fields. Several processes may append to one file. */
-export function fileLog(filename: string, fields: Readonly<Record<string, string>> = {}): ClosableLog {
-  const { combine, timestamp, json } = winston.format;
-  const transport = new winston.transports.File({ filename, options: { flags: 'a' } });
-  return wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), json()), transports: [transport] }));
 }
 
 /** Readable lines on standard error, with the same fields on each. */
@@ -37,5 +70,16 @@ export function stderrLog(fields: Readonly<Record<string, string>> = {}): Closab
     return `${String(at)} ${level} ${String(message)}${rest}`;
   });
   const transport = new winston.transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] });
-  return wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), line), transports: [transport] }));
+  const logger = winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), line), transports: [transport] });
+  return {
+    log: (level, message, more = {}) => void logger.log({ ...more, level, message }),
+    async close() {
+      // winston ends before it has handed on all lines, where they come faster than they go.
+      while (logger.readableLength + logger.writableLength > 0) await sleep(1);
+      await new Promise<void>((resolve) => {
+        logger.on('finish', () => resolve());
+        logger.end();
+      });
+    },
+  };
 }
