@@ -8,6 +8,7 @@ import { Reader } from 'protobufjs/minimal.js';
 import type { z } from 'zod';
 import { NoisefoldError } from '../base/errors.ts';
 import { noisefold } from './generated/noisefold.js';
+import { isFrequent } from './frequent.ts';
 import type { FromCoordinator, ToCoordinator } from './messages.ts';
 import { readFromCoordinator, readToCoordinator, writeFromCoordinator, writeToCoordinator } from './message-codec.ts';
 import { fromCoordinator, toCoordinator } from './schema.ts';
@@ -28,14 +29,13 @@ const requestField = 11;
 
 /** Throws WIRE_MALFORMED, naming the field, for a message that is not what its type says or is out of range. */
 export function encodeToCoordinator(message: ToCoordinator): Uint8Array {
-  check(toCoordinator, message);
+  checkUp(message);
   return bounded(Up.encode(writeToCoordinator(message)).finish());
 }
 
 /** Throws WIRE_MALFORMED, naming the field, for bytes that are not a well-formed message to the coordinator. */
 export function decodeToCoordinator(bytes: Uint8Array): ToCoordinator {
-  return check(
-    toCoordinator,
+  return checkUp(
     readToCoordinator(
       parse(() => {
         if (bytes.length > maxWorkerBytes) boundParts(bounded(bytes));
@@ -97,6 +97,8 @@ function parse<T>(decode: () => T): T {
     });
   }
 }
+
+const checkUp = (value: unknown): ToCoordinator => (isFrequent(value) ? value : check(toCoordinator, value));
 
 /** The value itself, not zod's copy, which would be without a column called `__proto__`. */
 function check<T>(schema: z.ZodType<T>, value: unknown): T {
