@@ -5,7 +5,7 @@
  * be taken over by another connection (no `handover`). A peer that reconnects is a new one; the coordinator asks a worker that it does not
  * know to introduce itself. `mandatory` makes the ROUTER say whether a peer is gone or does not read, so that a message waits in that peer's own
  * queue; leases take care of the rest. A DEALER sends only over a complete connection (`immediate`), so what a worker says while the coordinator is away
- * waits in its outbox. ZMTP heartbeats find connections that died without a FIN.
+ * waits in its outbox. ZMTP heartbeats, sent by DEALERs, find connections that died without a FIN, on both sides.
  */
 import { Context, Dealer, Router, type SocketOptions } from 'zeromq';
 import { NoisefoldError } from '../base/errors.ts';
@@ -39,6 +39,12 @@ const options: SocketOptions<Router & Dealer> = {
   receiveHighWaterMark: 128,
 };
 
+/**
+ * The ROUTER sends no heartbeats of its own: each DEALER's says how long the connection may be silent, which ends it here as well. Its own would double them, and libzmq
+ * looks through the timers of all connections whenever it cancels one. A peer that is gone before its first is left to TCP.
+ */
+const silent: SocketOptions<Router> = { heartbeatInterval: 0, tcpKeepalive: 1, tcpKeepaliveIdle: 60 };
+
 /** A peer takes three sockets (its own, and two that tell of handshakes); libzmq's default is enough for 341 in a process, and simulations have more. */
 const peerContext = new Context({ maxSockets: 16_384 });
 
@@ -67,7 +73,7 @@ export async function bindCoordinator({
 }: BindOptions): Promise<CoordinatorTransport> {
   requireSecure(address, security);
   const context = new Context();
-  const socket = new Router({ ...options, context, ipv6: isIpv6(address), mandatory: true, sendTimeout: 0 });
+  const socket = new Router({ ...options, ...silent, context, ipv6: isIpv6(address), mandatory: true, sendTimeout: 0 });
   const zap = security.kind === 'curve' ? await serveZap(context, security.authorised, log) : undefined;
   try {
     if (security.kind === 'curve') setCurveServer(socket, security.keys);

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Dealer } from 'zeromq';
 import { NoisefoldError } from '../../src/base/errors.ts';
@@ -47,6 +50,52 @@ describe('the ZeroMQ transport', () => {
     stranger.close();
     await worker.close();
     await coordinator.close();
+  });
+
+  it('ends a connection that has gone silent without a FIN, on both sides', { timeout: 40_000 }, async () => {
+    const coordinator = await bindCoordinator(anyPort);
+    let heard = 0;
+    coordinator.listen(
+      () => heard++,
+      () => {},
+    );
+    const ends = new Set<string>();
+    let connections = 0;
+    let cable: (() => void) | undefined;
+    const between = createServer((worker) => {
+      const first = ++connections === 1;
+      const up = connectTcp(Number(new URL(coordinator.address).port), '127.0.0.1');
+      worker.pipe(up).pipe(worker);
+      for (const [socket, name] of [
+        [worker, 'worker'],
+        [up, 'coordinator'],
+      ] as const) {
+        socket.on('error', () => {});
+        // The ends are heard of, and nothing passes.
+        socket.on('close', () => first && ends.add(name));
+      }
+      if (first)
+        cable = () => {
+          worker.unpipe(up).resume();
+          up.unpipe(worker).resume();
+        };
+    });
+    await once(between.listen(0, '127.0.0.1'), 'listening');
+    const { port } = between.address() as AddressInfo;
+    const worker = connectPeer({ address: `tcp://127.0.0.1:${port}` });
+    worker.send({ type: 'goodbye' });
+    await until(() => heard === 1, 'a message');
+    // Its heartbeat, every two seconds, has told how long it may be silent.
+    await sleep(2_500);
+    cable?.();
+    const began = Date.now();
+    while (ends.size < 2 && Date.now() - began < 20_000) await sleep(50);
+    assert.deepEqual([...ends].sort(), ['coordinator', 'worker']);
+    worker.send({ type: 'goodbye' });
+    await until(() => heard === 2, 'a message over another connection');
+    await worker.close();
+    await coordinator.close();
+    between.close();
   });
 
   it('lets a worker that came first, or outlived its coordinator, talk to the next one, as a new peer', async () => {
