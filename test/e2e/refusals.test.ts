@@ -156,6 +156,15 @@ describe('noisefold coordinator', () => {
     }
   });
 
+  it('is missed by submit where none answers, before anything is uploaded', async () => {
+    const own = join(folder, 'nobody');
+    mkdirSync(own);
+    writeFileSync(join(own, 'table.csv'), table);
+    writeFileSync(join(own, 'sweep.yaml'), config);
+    const { stderr } = await run(1, own, 'submit', 'sweep.yaml', '--connect', 'tcp://127.0.0.1:9', '--timeout', '1');
+    assert.match(stderr(), /^WIRE_UNREACHABLE tcp:\/\/127\.0\.0\.1:9: no coordinator answered within 1 s$/m);
+  });
+
   it('is told by submit and status that nobody works for it, and by fetch what is there so far', async () => {
     const own = join(folder, 'idle');
     mkdirSync(own);

@@ -39,6 +39,8 @@ async function submit(args: SubmitArguments): Promise<void> {
   const { config, prepared } = await loadStudyInputs(args.config, log, args.set);
   const { plan, dataHash, data, table, blobs } = studyContents(config, prepared);
   await withClient(args, async (client) => {
+    // An upload waits for a coordinator as long as it takes; whoever named the wrong address is to hear of it.
+    await client.ask({ type: 'list' }, 'studies');
     for (const [hash, bytes] of blobs) await put(client, hash, bytes(), say);
     const hashes = { configHash: configHash(config), dataHash, table, data };
     const request = { type: 'submit', config: canonicalJson(config), plan: canonicalJson(plan), version, ...hashes } as const;
