@@ -18,7 +18,11 @@ export function usageError(message: string, args: readonly string[], commands: r
     args.map((arg) => /^--?[^=]+/.exec(arg)?.[0]).find((arg) => arg?.replace(/^--?/, '') === name) ?? name;
 
   if (/^Not enough non-option arguments/.test(message))
-    return error(`an argument is missing: noisefold ${synopsis ?? command ?? 'COMMAND'}`);
+    return error(
+      synopsis?.includes('<') === true
+        ? `an argument is missing: noisefold ${synopsis}`
+        : `an argument is missing behind ${['noisefold', ...args.filter((arg) => !arg.startsWith('-'))].join(' ')}`,
+    );
   const meant = /^Did you mean (.+)\?$/.exec(message)?.[1];
   if (meant !== undefined) {
     const word = args.find((arg) => !arg.startsWith('-') && !isCommand(arg)) ?? '';

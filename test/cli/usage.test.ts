@@ -11,6 +11,10 @@ describe('what is wrong with a command line', () => {
       said('Not enough non-option arguments: got 0, need at least 1', 'sweep'),
       'USAGE: an argument is missing: noisefold sweep <config>\n  See noisefold sweep --help.',
     );
+    assert.match(
+      said('Not enough non-option arguments: got 0, need at least 1', 'data', 'inspect'),
+      /^USAGE: an argument is missing behind noisefold data inspect\n/,
+    );
     assert.match(said('Missing required argument: model', 'features', '--data', 'x'), /^USAGE: --model must be given\n/);
     assert.match(said('Missing required arguments: model, data', 'features'), /^USAGE: --model and --data must be given\n/);
   });
