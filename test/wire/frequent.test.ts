@@ -18,8 +18,7 @@ const odd = fc.constantFrom<unknown>(
 );
 
 type Members = Record<string, unknown>;
-const isMembers = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !ArrayBuffer.isView(value);
+const isMembers = (value: unknown): value is Members => typeof value === 'object' && value !== null && !ArrayBuffer.isView(value);
 
 /** The message with one of its members, at any depth, replaced or taken out. */
 function spoilt(message: object, place: number, value: unknown, drop: boolean): unknown {
