@@ -15,7 +15,7 @@ const [writeTo, closeFile] = [promisify(write), promisify(close)];
 
 /**
  * Appends one JSON object a line: `timestamp`, `level`, `message`, and fields. Several processes may append to one file. Lines of one turn of the event loop are written
- * at once: a coordinator logs some ten thousand a second. Those that a disk does not take are lost, and nothing else. Throws what opening the file throws.
+ * at once: a coordinator logs thousands a second. Those that a disk does not take are lost, and nothing else. Throws what opening the file throws.
  */
 export function fileLog(filename: string, fields: Readonly<Record<string, string>> = {}): ClosableLog {
   mkdirSync(dirname(filename), { recursive: true });
