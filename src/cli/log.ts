@@ -1,7 +1,9 @@
-/** Logs: JSON lines in a file, or readable lines on standard error (on winston). */
+/** Logs on winston: JSON lines in a file, or readable lines on standard error. */
 import { close, mkdirSync, openSync, write } from 'node:fs';
 import { dirname } from 'node:path';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import winston from 'winston';
 import type { Log } from '../base/ports.ts';
@@ -11,53 +13,18 @@ export interface ClosableLog extends Log {
   close(): Promise<void>;
 }
 
-const [writeTo, closeFile] = [promisify(write), promisify(close)];
-
-/**
- * Appends one JSON object a line: `timestamp`, `level`, `message`, and fields. Several processes may append to one file. Lines of one turn of the event loop are written
- * at once: a coordinator logs thousands a second. Those that a disk does not take are lost, and nothing else. Throws what opening the file throws.
- */
+/** Appends one JSON object a line: `timestamp`, `level`, `message`, and fields. Several processes may append to one file. Throws what opening the file throws. */
 export function fileLog(filename: string, fields: Readonly<Record<string, string>> = {}): ClosableLog {
-  mkdirSync(dirname(filename), { recursive: true });
-  const file = openSync(filename, 'a');
-  let waiting = '';
-  let writing: Promise<void> | undefined;
-  /** The file ends in half a line. */
-  let torn = false;
-  let closed = false;
-
-  async function append(text: string): Promise<void> {
-    const bytes = Buffer.from(text);
-    let written = 0;
-    try {
-      while (written < bytes.length) written += (await writeTo(file, bytes, written)).bytesWritten;
-    } catch {
-      // A full disk, say: there is nobody to be told but the log.
-    }
-    if (written > 0) torn = written < bytes.length;
-  }
-
-  async function writeWaiting(): Promise<void> {
-    while (waiting !== '') {
-      const lines = waiting;
-      waiting = '';
-      await append(torn ? `\n${lines}` : lines);
-    }
-    writing = undefined;
-  }
-
+  const { combine, timestamp, json } = winston.format;
+  const file = appending(filename);
+  const transports = [new winston.transports.Stream({ stream: file })];
+  const log = wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), json()), transports }));
   return {
-    log(level, message, more = {}) {
-      // Its descriptor may be another file's by now.
-      if (closed || level === 'debug') return;
-      waiting += `${JSON.stringify({ timestamp: new Date().toISOString(), ...fields, ...more, level, message })}\n`;
-      writing ??= nextTurn().then(writeWaiting);
-    },
+    ...log,
     async close() {
-      while (writing !== undefined) await writing;
-      if (closed) return;
-      closed = true;
-      await closeFile(file);
+      await log.close();
+      file.end();
+      await finished(file);
     },
   };
 }
@@ -70,16 +37,51 @@ export function stderrLog(fields: Readonly<Record<string, string>> = {}): Closab
     return `${String(at)} ${level} ${String(message)}${rest}`;
   });
   const transport = new winston.transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] });
-  const logger = winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), line), transports: [transport] });
+  return wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), line), transports: [transport] }));
+}
+
+function wrap(logger: winston.Logger): ClosableLog {
+  let closing: Promise<void> | undefined;
+  async function end(): Promise<void> {
+    // winston ends before it has handed on all lines, where they come faster than they go.
+    while (logger.readableLength + logger.writableLength > 0) await sleep(1);
+    await new Promise<void>((resolve) => {
+      logger.on('finish', () => resolve());
+      logger.end();
+    });
+  }
   return {
-    log: (level, message, more = {}) => void logger.log({ ...more, level, message }),
-    async close() {
-      // winston ends before it has handed on all lines, where they come faster than they go.
-      while (logger.readableLength + logger.writableLength > 0) await sleep(1);
-      await new Promise<void>((resolve) => {
-        logger.on('finish', () => resolve());
-        logger.end();
-      });
+    log(level, message, fields = {}) {
+      if (closing === undefined) logger.log({ ...fields, level, message });
     },
+    close: () => (closing ??= end()),
   };
+}
+
+const [writeTo, closeFile] = [promisify(write), promisify(close)];
+
+/**
+ * A file that is appended to, what has come meanwhile at once. Lines that the disk does not take are lost, and nothing else: winston's own file is over with the first,
+ * when space may be back in a minute.
+ */
+function appending(filename: string): Writable {
+  mkdirSync(dirname(filename), { recursive: true });
+  const file = openSync(filename, 'a');
+  /** The file ends in half a line. */
+  let torn = false;
+  async function append(lines: readonly Buffer[]): Promise<void> {
+    const bytes = Buffer.concat(torn ? [Buffer.from('\n'), ...lines] : lines);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += (await writeTo(file, bytes, written)).bytesWritten;
+    } catch {
+      // There is nobody to be told but the log.
+    }
+    if (written > 0) torn = written < bytes.length;
+  }
+  return new Writable({
+    write: (line: Buffer, _encoding, done) => void append([line]).then(() => done()),
+    writev: (chunks, done) => void append(chunks.map(({ chunk }) => chunk as Buffer)).then(() => done()),
+    final: (done) => void closeFile(file).then(() => done(), done),
+  });
 }
