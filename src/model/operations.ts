@@ -55,7 +55,7 @@ export const relu = custom((save, x: tf.Tensor) => {
 
 /**
  * Layer normalisation over the last dimension (Ba, Kiros, Hinton 2016), epsilon 1e-5. With n = (x - mean) / sd and g = dy * scale,
- * dx = (g - mean(g) - n * mean(g * n)) / sd; both means are products with the vector scale / width.
+ * dx = (g - mean(g) - n * mean(g * n)) / sd.
  * @param x [rows, width]
  */
 export const layerNorm = custom((save, x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) => {
@@ -71,11 +71,11 @@ export const layerNorm = custom((save, x: tf.Tensor, scale: tf.Tensor, shift: tf
     gradients: (dy, kept) => {
       const [x, scale, mean, inverseDeviation] = kept as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
       const normalised = tf.mul(tf.sub(x, mean), inverseDeviation);
-      const scaleGradients = tf.mul(dy, normalised);
-      const averaging = tf.reshape(tf.div(scale, scale.size), [scale.size, 1]);
-      const centred = tf.sub(tf.mul(dy, scale), tf.matMul(dy, averaging));
-      const dx = tf.mul(tf.sub(centred, tf.mul(normalised, tf.matMul(scaleGradients, averaging))), inverseDeviation);
-      return [dx, tf.sum(scaleGradients, 0), tf.sum(dy, 0)];
+      const g = tf.mul(dy, scale);
+      const across = (of: tf.Tensor): tf.Tensor => tf.mean(of, -1, true);
+      const centred = tf.sub(g, across(g));
+      const dx = tf.mul(tf.sub(centred, tf.mul(normalised, across(tf.mul(g, normalised)))), inverseDeviation);
+      return [dx, tf.sum(tf.mul(dy, normalised), 0), tf.sum(dy, 0)];
     },
   };
 });

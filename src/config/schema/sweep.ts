@@ -99,7 +99,9 @@ const workers = z.strictObject({
     .describe('Local worker processes; `auto`: one a core, at most the number of trials.'),
   threads: count
     .default(defaults.workers.threads)
-    .describe('Engine threads a worker; `auto`: so that workers x threads = cores.'),
+    .describe(
+      'Engine threads a worker; `auto`: so that workers x threads = cores. Any number gives the same bytes, but for tensorflow-eager from three on.',
+    ),
   engine: z
     .enum(engineNames)
     .default(defaults.workers.engine)

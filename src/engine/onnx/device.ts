@@ -8,6 +8,7 @@ import * as ort from 'onnxruntime-node';
 import { NoisefoldError } from '../../base/errors.ts';
 import type { DeviceName } from '../../config/types.ts';
 import type { Graph } from '../trace/graph.ts';
+import { forAnyThreads, mostThreads } from './any-threads.ts';
 import { forCpu } from './for-cpu.ts';
 import { lower } from './lower.ts';
 import { buildModel } from './protobuf.ts';
@@ -45,17 +46,18 @@ export interface Device {
   open(graph: Graph, keep: readonly string[]): Promise<Session>;
 }
 
-/** @param threads those inside one operation; any number gives the same bytes */
+/** @param threads those inside one operation, of which it uses 16 at most; any number gives the same bytes */
 export function cpuDevice(threads: number): Device {
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: ['cpu'],
-    intraOpNumThreads: threads,
+    intraOpNumThreads: Math.min(threads, mostThreads),
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
+    extra: { optimization: { disable_specified_optimizers: 'GemmTransposeFusion' } },
     logSeverityLevel: 3,
   };
-  return { name: 'cpu', bitExact: true, open: (graph, keep) => openOnHost(forCpu(graph), keep, options) };
+  return { name: 'cpu', bitExact: true, open: (graph, keep) => openOnHost(forCpu(forAnyThreads(graph)), keep, options) };
 }
 
 /**
