@@ -15,10 +15,11 @@ export interface ClosableLog extends Log {
 
 /** Appends one JSON object a line: `timestamp`, `level`, `message`, and fields. Several processes may append to one file. Throws what opening the file throws. */
 export function fileLog(filename: string, fields: Readonly<Record<string, string>> = {}): ClosableLog {
-  const { combine, timestamp, json } = winston.format;
+  // A coordinator logs some thousand lines a second: winston's own JSON, which sorts keys, and a chain of formats take half as much again.
+  const json = winston.format.printf((line) => JSON.stringify({ timestamp: new Date().toISOString(), ...line }));
   const file = appending(filename);
   const transports = [new winston.transports.Stream({ stream: file })];
-  const log = wrap(winston.createLogger({ defaultMeta: fields, format: combine(timestamp(), json()), transports }));
+  const log = wrap(winston.createLogger({ defaultMeta: fields, format: json, transports }));
   return {
     ...log,
     async close() {
