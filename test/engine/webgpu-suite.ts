@@ -40,7 +40,7 @@ async function trained(
 }
 
 if (process.env['NOISEFOLD_WEBGPU'] === 'contract')
-  engineContract('onnx on WebGPU', async () => onnxEngineOn(await webgpuDevice()));
+  engineContract('onnx on WebGPU', async () => onnxEngineOn(await webgpuDevice()), { loadedAs: ['onnx', 'webgpu'] });
 else
   describe('the onnx engine on WebGPU', () => {
     let device: Device;
