@@ -1,6 +1,6 @@
 /**
  * Run by webgpu.test.ts in a process that finds a software Vulkan. Two small models and few steps: such a Vulkan compiles each shader for seconds.
- * With NOISEFOLD_WEBGPU=contract in the environment it is the whole engine contract, which takes many minutes there.
+ * With NOISEFOLD_WEBGPU=contract in the environment it is the whole engine contract, which takes a quarter of an hour there.
  */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
