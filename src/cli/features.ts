@@ -13,7 +13,7 @@ import { openFeatures } from '../dataset/write.ts';
 import { type FeatureSource, featuresOf, widthOf } from '../train/ensemble.ts';
 import { predictRows, writePredictions } from './best.ts';
 import { atLeastOne, autoEngine, type CommonArguments, levelsNote, openMachine, rowIds, terminalLog } from './context.ts';
-import { makeFolderOf } from './output-folder.ts';
+import { makeFolderOf, requireOtherFile } from './output-folder.ts';
 
 interface FeaturesArguments extends CommonArguments {
   model: string;
@@ -51,7 +51,11 @@ export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> 
     if (out !== undefined && !/\.(npy|parquet|csv)$/.test(out))
       throw new NoisefoldError('USAGE', `${out} is none of .parquet, .npy and .csv`, { where: '--out' });
     const bundle = await readBundle(model);
-    for (const file of [out, predictions]) if (file !== undefined) await makeFolderOf(file);
+    for (const file of [out, predictions])
+      if (file !== undefined) {
+        await makeFolderOf(file);
+        await requireOtherFile(file, data);
+      }
     const table = await readTable(data, bundle.reading);
     const encodings = bundle.members.map((member) => encoded(member, bundle.reading, table));
     const inputs = encodings.map((encoding) => encoding.inputs);

@@ -172,6 +172,8 @@ async function writeAll(options: FinishOptions): Promise<void> {
       learningCurve: curves,
       data: {
         files: [config.data.train, config.data.test].flatMap((path) => (path === undefined ? [] : [shown(path)])),
+        missing: config.data.missing,
+        delimiter: config.data.delimiter,
         rows: data.inputs.rows,
         labelled: data.target.filter((value) => !Number.isNaN(value)).length,
         columns: data.layout.sources.length,

@@ -49,6 +49,16 @@ export async function makeOutputFolder(path: string): Promise<void> {
   }
 }
 
+/** That a command does not write its results over what it reads, whatever the file is called. Throws OUTPUT_NOT_WRITABLE. */
+export async function requireOtherFile(output: string, input: string): Promise<void> {
+  const [there, read] = await Promise.all([output, input].map((path) => stat(path).catch(() => undefined)));
+  if (there === undefined || read === undefined || there.dev !== read.dev || there.ino !== read.ino) return;
+  throw new NoisefoldError('OUTPUT_NOT_WRITABLE', 'the results would be written over the file that they are made from', {
+    where: output,
+    hint: 'Name another file.',
+  });
+}
+
 /** Makes the folder of a file of results. Throws OUTPUT_NOT_WRITABLE, also where the file would replace a folder. */
 export async function makeFolderOf(path: string): Promise<void> {
   await makeOutputFolder(dirname(path));

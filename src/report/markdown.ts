@@ -175,7 +175,11 @@ function usage(report: StudyReport, folder: string): Blocks {
   if (bestOf(report) === undefined) return [];
   return [
     '## Using it',
-    '- `ranking.csv`, `ranking.json`: every trial and baseline, per fold.\n- `best/`: the model (preprocessor, weights, configuration), its features of every row, train then test, and predictions for the rows without a target.\n- `trials/<id>/`: configuration, history and checkpoint of each trial.',
+    [
+      '- `ranking.csv`, `ranking.json`: every trial and baseline, per fold.',
+      `- \`best/\`: the model (preprocessor, weights, configuration), its features of every row, train then test${report.data.labelled < report.data.rows ? ', and predictions for the rows without a target' : ''}.`,
+      '- `trials/<id>/`: configuration, history and checkpoint of each trial.',
+    ].join('\n'),
     'Features and predictions for new rows, a file with the same columns:',
     sh(
       `npx noisefold features --model ${shell(`${folder}/best`)} --data FILE --out features.parquet --predictions predictions.csv`,
@@ -200,6 +204,8 @@ function ridgeCommand({ target, data, folds, seed, ranking: ranked }: StudyRepor
     `npx noisefold ridge --features ${shell(`${folder}/best/features.npy`)}`,
     `--data ${data.files.map(shell).join(' ')}`,
     `--target ${shell(target.column)}`,
+    ...(data.missing.length === 0 ? [] : [`--missing ${data.missing.map(shell).join(' ')}`]),
+    ...(data.delimiter === undefined ? [] : [`--delimiter ${shell(data.delimiter)}`]),
     ...(target.task === 'binary' ? ['--task binary'] : []),
     ...(target.transform === 'log' ? ['--log'] : []),
     ...(folds.count === defaults.ridge.folds.count ? [] : [`--folds ${folds.count}`]),

@@ -22,6 +22,9 @@ export interface LearningCurve {
 export interface DataSummary {
   /** The train file, then the test file if there is one: as a command names them. */
   readonly files: readonly string[];
+  /** How CSV files are read, where the study says so. */
+  readonly missing: readonly string[];
+  readonly delimiter: string | undefined;
   /** Of the train and the test file together. */
   readonly rows: number;
   /** Rows with a target. */

@@ -184,6 +184,12 @@ describe('what is wrong is said with a code, on standard error, before anything 
       ['features', '--model', 'out/best', '--data', 'data/test.csv', '--out', 'small.yaml/x.npy'],
     ],
     [
+      'features over the rows that they are of',
+      2,
+      /^OUTPUT_NOT_WRITABLE \.\/data\/test\.csv: .*over the file that they are made from/,
+      ['features', '--model', 'out/best', '--data', 'data/test.csv', '--out', './data/test.csv'],
+    ],
+    [
       'a generated table below a file',
       2,
       /^OUTPUT_NOT_WRITABLE /,

@@ -190,7 +190,7 @@ export const report = (change: Partial<StudyReport> = {}): StudyReport => ({
     { name: 'raw', points: [{ labels: 200, draws: 5, mean: 0.3, standardError: 0.01 }] },
     { name: 'trial-0003', points: [200, 1000].map((labels) => ({ labels, draws: 5, mean: 0.2, standardError: 0.01 })) },
   ],
-  data: { files: ['train.csv'], rows: 53_940, labelled: 43_940, columns: 9, inputs: 26 },
+  data: { files: ['train.csv'], missing: [], delimiter: undefined, rows: 53_940, labelled: 43_940, columns: 9, inputs: 26 },
   warnings: [],
   ...change,
 });

@@ -217,6 +217,12 @@ describe('report.md', () => {
       assert.ok(page.includes(part), part);
   });
 
+  it('speaks of predictions where there are any', () => {
+    const said = (labelled: number): boolean =>
+      reportMarkdown(report({ data: { ...report().data, labelled } })).includes('predictions for the rows without a target');
+    assert.deepEqual([said(43_940), said(53_940)], [true, false]);
+  });
+
   it('leaves out what there is nothing to say about', () => {
     const page = reportMarkdown(report({ ranking: [], corruption: [], learningCurve: [] }));
     assert.deepEqual(
@@ -280,12 +286,12 @@ describe('report.md', () => {
     assert.equal(
       said({
         target: { column: 'y', task: 'binary', transform: 'none' },
-        data: { ...report().data, files: ['a b.csv', 'test.csv'] },
+        data: { ...report().data, files: ['a b.csv', 'test.csv'], missing: ['NA', 'not known'], delimiter: ';' },
         seed: defaults.seed,
         folds: { count: defaults.ridge.folds.count, kind: 'plain' },
         ranking: [{ ...plain, score: { ...plain.score, alphas } }],
       }),
-      `npx noisefold ridge --features runs/x/best/features.npy --data 'a b.csv' test.csv --target y --task binary --fold-kind plain`,
+      `npx noisefold ridge --features runs/x/best/features.npy --data 'a b.csv' test.csv --target y --missing NA 'not known' --delimiter ';' --task binary --fold-kind plain`,
     );
   });
 
