@@ -62,9 +62,11 @@ function binaryTarget(table: Table, column: Column, config: TargetConfig, advice
       .slice(0, 5)
       .map((level) => `"${level}"`)
       .join(', ');
-    const what =
-      levels.length === 1 ? `has the value ${found} in every row` : `has ${levels.length} values (${found}, ...), not two`;
-    throw refused(table, column, what, levels.length === 1 ? undefined : `For numbers to be predicted, ${advice.regression}.`);
+    if (levels.length === 1) throw refused(table, column, `has the value ${found} in every row`);
+    const hint = levels.every((level) => numberIn(level) !== undefined)
+      ? `For numbers to be predicted, ${advice.regression}.`
+      : 'Of several classes one can be predicted at a time: add a column that tells it from the others.';
+    throw refused(table, column, `has ${levels.length} values (${found}${levels.length > 5 ? ', ...' : ''}), not two`, hint);
   }
   const [numberA, numberB] = [numberIn(a), numberIn(b)];
   const inOrder = numberA !== undefined && numberB !== undefined ? numberA <= numberB : a < b;
