@@ -1,8 +1,9 @@
 /**
  * A recorded graph so written that ONNX Runtime's CPU provider gives the same bytes with any number of threads up to `mostThreads`.
  *
- * Threads share an operation by elements, rows or columns, which leaves most operations alone. Three things are not (seen with onnxruntime-node 1.30; the constants
- * are those of its matrix library, MLAS, sgemm.cpp):
+ * Threads share an operation by elements, rows or columns, which leaves most operations alone. Three things are not (seen with onnxruntime-node 1.30 on x86-64; the
+ * constants are those of its matrix library, MLAS: mlasi.h, sgemm.cpp). Other architectures were not tried; and where a processor has cores of two kinds ONNX Runtime makes
+ * four shares a thread, so that there it holds up to a quarter of `mostThreads`.
  *
  * - A product is shared by columns where it has more of them than rows. A thread with 64 columns or fewer cuts its sums into longer pieces than one with more, unless
  *   they are one piece (of 128) anyway. So such a product is made transposed: shared by rows, each with all of its columns.
