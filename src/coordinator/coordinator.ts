@@ -285,10 +285,10 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     event({ type: 'hello', worker: peer, name, running, nowMs });
   }
 
-  /** What `auto` came to on this worker, or what the study asked for. */
+  /** What `auto` came to on this worker, or what the study asked for; inputs are scored without any. */
   function noteEngine(peer: string, engine: string): void {
     const known = workers.get(peer);
-    if (known !== undefined && known.capabilities.engine !== engine)
+    if (known !== undefined && engine !== 'none' && known.capabilities.engine !== engine)
       workers.set(peer, { ...known, capabilities: { ...known.capabilities, engine } });
   }
 

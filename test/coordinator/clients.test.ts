@@ -3,7 +3,19 @@ import { describe, it } from 'node:test';
 import { canonicalJson } from '../../src/base/json.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { ClientAnswer } from '../../src/wire/messages.ts';
-import { dataBytes, names, open, planOf, scores, storeOf, submission, tableBytes, until, type Bench } from './bench.ts';
+import {
+  briefTask,
+  dataBytes,
+  names,
+  open,
+  planOf,
+  scores,
+  storeOf,
+  submission,
+  tableBytes,
+  until,
+  type Bench,
+} from './bench.ts';
 
 /** A coordinator that keeps its workers, with the blobs that submissions name. */
 async function service(): Promise<Bench> {
@@ -176,6 +188,31 @@ describe('clients', () => {
     assert.equal(stores.get('s')?.tasks()[0]?.status, 'pending');
     await bench.ask({ type: 'resume', study: 's' });
     await until(() => resumed.length === 2, 'a second attempt');
+    await bench.close();
+  });
+
+  it('see the engine that a worker last ran, not that inputs were scored without one', async () => {
+    const bench = await service();
+    await bench.ask(submission('s'));
+    const engines = ['onnx', 'none', 'onnx', 'onnx', 'none'];
+    const run = briefTask(bench.artifacts);
+    bench.join('w1', (spec, folder, reports) =>
+      run(spec, folder, {
+        ...reports,
+        onEnd: (how) =>
+          reports.onEnd(
+            typeof how === 'object' && 'result' in how ? { result: { ...how.result, engine: engines.shift() ?? '' } } : how,
+          ),
+      }),
+    );
+    await bench.coordinator.ended('s');
+    const answer = await bench.ask({ type: 'workers' });
+    assert.ok(answer.type === 'workers');
+    assert.deepEqual(
+      answer.workers.map(({ capabilities }) => capabilities.engine),
+      ['onnx'],
+    );
+    assert.deepEqual(engines, []);
     await bench.close();
   });
 
