@@ -100,7 +100,7 @@ const workers = z.strictObject({
   threads: count
     .default(defaults.workers.threads)
     .describe(
-      'Engine threads a worker; `auto`: so that workers x threads = cores. Any number gives the same bytes, but for tensorflow-eager from three on.',
+      'Engine threads a worker; `auto`: so that workers x threads = cores. Any number gives the same bytes where that was tried (x86-64), but for tensorflow-eager from three on.',
     ),
   engine: z
     .enum(engineNames)
