@@ -47,7 +47,9 @@ async function submit(args: SubmitArguments): Promise<void> {
     const { study, existed } = await client.ask(request, 'accepted');
     if (args.json && !args.wait) printJson({ study, existed });
     else if (!args.json)
-      process.stdout.write(existed ? `${study} is there already; trials that it lacked, if any, are added\n` : `submitted ${study}\n`);
+      process.stdout.write(
+        existed ? `${study} is there already; trials that it lacked, if any, are added\n` : `submitted ${study}\n`,
+      );
     if (args.watch) await watchStudy(client, study);
     else if (args.wait) printStudy(await waitFor(client, study, say), args);
     else if (!args.json) {
