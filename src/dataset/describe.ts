@@ -64,7 +64,7 @@ function describe(facts: ColumnFacts): ColumnDescription {
 function overrideSnippet(facts: readonly ColumnFacts[]): string {
   const hinted = (hint: ColumnFacts['hint']): readonly ColumnFacts[] => facts.filter((fact) => fact.hint === hint);
   const [id, ...otherIds] = hinted('id');
-  const drop = [...otherIds, ...hinted('drop')];
+  const drop = [...otherIds, ...hinted('dates'), ...hinted('drop')];
   const codes = hinted('categorical');
   const lines = [
     ...(id === undefined ? [] : [`  id: ${yamlName(id.name)}${reason(id)}`]),
@@ -80,6 +80,7 @@ function overrideSnippet(facts: readonly ColumnFacts[]): string {
 
 /** Why a line of the snippet is there, as a comment; what cannot be used is among the warnings. */
 function reason({ hint, problem, distinct }: ColumnFacts): string {
+  if (hint === 'dates') return '  # dates, unless you make numbers of them: year, month, weekday';
   if (problem !== undefined || hint === undefined || hint === 'drop') return '';
   return hint === 'id' ? '  # another value in every row' : `  # ${distinct} different whole numbers: codes, or quantities?`;
 }

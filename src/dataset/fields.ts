@@ -30,6 +30,15 @@ export const isNotFinite = (text: string): boolean => {
   return notFiniteWords.test(trimmed) || (decimal.test(trimmed) && !Number.isFinite(Number(trimmed)));
 };
 
+const date = /^(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4})$/;
+const timeOfDay = /^\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[ap]m)?(?: ?(?:z|utc|[+-]\d{2}:?\d{2}))?$/i;
+
+/** Whether a text looks like a date, with a time of day or without: 2024-01-05, 2024-01-05T10:00:00Z, 05/01/2024, 5.1.2024 10:00. */
+export function isDate(text: string): boolean {
+  const [day = '', time] = text.trim().split(/[t ](.*)/i);
+  return date.test(day) && (time === undefined || timeOfDay.test(time));
+}
+
 /** A test for the field texts that stand for a missing value: the configured ones, and blanks. */
 export function missingTest(missing: readonly string[]): (text: string) => boolean {
   const texts = new Set(missing.map((text) => text.trim()));

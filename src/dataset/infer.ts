@@ -4,7 +4,7 @@
  */
 import { NoisefoldError } from '../base/errors.ts';
 import type { DataConfig } from '../config/types.ts';
-import { columnNamed, configuredColumn, notNumeric } from './table.ts';
+import { columnNamed, configuredColumn, datesHint, notNumeric } from './table.ts';
 import type { Column, ColumnRole, Table } from './types.ts';
 import { valuesOf, type Values } from './values.ts';
 
@@ -31,7 +31,7 @@ export interface ColumnFacts {
   /** What a user should know, as sentences; what the hint says is not among them. */
   readonly warnings: readonly string[];
   /** What it looks like, although its values do not decide it. */
-  readonly hint?: 'id' | 'categorical' | 'drop';
+  readonly hint?: 'id' | 'categorical' | 'dates' | 'drop';
   /** That and what to do, as a sentence; none for what cannot be used anyway. */
   readonly hinted?: string;
   /** Why it cannot be used in this role. */
@@ -98,10 +98,13 @@ function roleOf(name: string, type: Column['type'], values: Values, config: Role
   if (config.drop?.includes(name) === true) return ['dropped', 'data.drop'];
   const kind = config.kinds?.[name];
   if (kind !== undefined) return [kind, 'data.kinds'];
+  if (type === 'text' && areDates(values)) return ['categorical', 'text: dates'];
   if (type === 'text') return ['categorical', values.notNumbers === 0 ? 'codes (zero-padded or too long for a number)' : 'text'];
   if (values.distinct <= 2) return ['categorical', values.distinct === 2 ? 'two different numbers' : 'one value'];
   return ['numerical', values.whole ? 'whole numbers' : 'numbers'];
 }
+
+const areDates = ({ dates, present }: Values): boolean => dates * 2 > present;
 
 interface Judged {
   readonly name: string;
@@ -128,18 +131,21 @@ function problemOf(parts: readonly { table: Table; column: Column }[], judged: J
   if (role === 'categorical' && values.distinct === present && present >= idRows && (config.rareBelow ?? 0) <= 1)
     return new NoisefoldError(
       'DATA_LEVELS',
-      `column "${name}" is categorical and has another level in each of its ${present} rows`,
+      areDates(values)
+        ? `column "${name}" looks like dates, another one in each of its ${present} rows`
+        : `column "${name}" is categorical and has another level in each of its ${present} rows`,
       {
         where: parts[0]?.table.source ?? name,
-        hint: `Is it an id or free text? Set data.id: ${name}, or add it to data.drop.`,
+        hint: areDates(values) ? datesHint(name) : `Is it an id or free text? Set data.id: ${name}, or add it to data.drop.`,
       },
     );
   return undefined;
 }
 
-function hintOf({ name, role, type, values, config }: Judged): 'id' | 'categorical' | undefined {
+function hintOf({ name, role, type, values, config }: Judged): 'id' | 'categorical' | 'dates' | undefined {
   const { present, distinct, whole, range } = values;
   if (config.kinds?.[name] !== undefined) return undefined;
+  if (areDates(values)) return 'dates';
   const counter = whole && range !== undefined && range[1] - range[0] === present - 1;
   const idName = /^(?:id|index|key|uuid|guid|.*[_ -]id|.*Id)$/i.test(name);
   if (distinct === present && present >= idRows && (counter || (idName && (type === 'text' || whole)))) return 'id';
@@ -152,6 +158,7 @@ function hintedOf({ name, values: { distinct } }: Judged, hint: ColumnFacts['hin
       return `"${name}" looks like an id: every row has another value. If so, set data.id, or add it to data.drop.`;
     case 'categorical':
       return `"${name}" has ${distinct} different whole numbers. If they are codes, not quantities: data.kinds: { ${name}: categorical }`;
+    case 'dates':
     case 'drop':
     case undefined:
       return undefined;
@@ -160,11 +167,15 @@ function hintedOf({ name, values: { distinct } }: Judged, hint: ColumnFacts['hin
   }
 }
 
-function warningsOf({ name, role, values }: Judged, problem: NoisefoldError | undefined): string[] {
+function warningsOf({ name, role, values, config }: Judged, problem: NoisefoldError | undefined): string[] {
   const warnings = values.missingWords.map(
     (word) => `"${name}" has the value "${word}". If it stands for a missing value, add it to data.missing.`,
   );
-  if (role === 'categorical' && values.distinct > manyLevels && problem?.code !== 'DATA_LEVELS')
+  if (role === 'categorical' && areDates(values) && config.kinds?.[name] === undefined && problem === undefined)
+    warnings.push(
+      `"${name}" looks like dates: ${values.distinct} categories, of which a later row has none. Make numbers of it in the table (year, month, weekday), or add it to data.drop.`,
+    );
+  else if (role === 'categorical' && values.distinct > manyLevels && problem?.code !== 'DATA_LEVELS')
     warnings.push(`"${name}" has ${values.distinct} levels, each an input of its own; data.rareBelow merges the rare ones.`);
   return warnings;
 }

@@ -1,7 +1,7 @@
 /** Questions to ask of a table: a column by name, its texts, its numbers, where a row stands. */
 import { NoisefoldError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
-import { isNotFinite, numberIn } from './fields.ts';
+import { isDate, isNotFinite, numberIn } from './fields.ts';
 import type { Column, Table } from './types.ts';
 
 /** The column named `name`. */
@@ -82,6 +82,10 @@ export function textsOf(column: Column): readonly (string | null)[] {
     : Array.from(column.values, (value) => (Number.isNaN(value) ? null : String(value)));
 }
 
+/** What to do with a column of dates. */
+export const datesHint = (name: string): string =>
+  `Make numbers of it in the table (year, month, weekday), or leave it out: data: { drop: [${name}] }`;
+
 /** The numbers of a column, NaN for missing. Throws DATA_NOT_NUMERIC or DATA_NOT_FINITE. */
 export function numbersOf(table: Table, column: Column): Float64Array {
   if (column.type === 'number') return column.values;
@@ -105,6 +109,11 @@ export function notNumeric(table: Table, column: Column): NoisefoldError | undef
     return new NoisefoldError('DATA_NOT_FINITE', `column "${column.name}" holds "${text}" among its numbers`, {
       where,
       hint: `If it stands for a missing value, say so: data: { missing: ["${text}"] }`,
+    });
+  if (isDate(text))
+    return new NoisefoldError('DATA_NOT_NUMERIC', `column "${column.name}" holds the date "${text}" among its numbers`, {
+      where,
+      hint: datesHint(column.name),
     });
   return new NoisefoldError('DATA_NOT_NUMERIC', `column "${column.name}" holds the text "${text}" among its numbers`, {
     where,

@@ -1,5 +1,5 @@
 /** What the values of a column are like, over the tables that have it. */
-import { numberIn } from './fields.ts';
+import { isDate, numberIn } from './fields.ts';
 import type { Column } from './types.ts';
 
 /** Different values of a fractional column are counted up to here. */
@@ -20,6 +20,8 @@ export interface Values {
   readonly whole: boolean;
   /** How many present fields of text are no numbers. */
   readonly notNumbers: number;
+  /** How many of these look like dates. */
+  readonly dates: number;
   /** Texts among the values that often stand for a missing one. */
   readonly missingWords: readonly string[];
 }
@@ -33,8 +35,8 @@ export function valuesOf(parts: readonly Column[]): Values {
   const limit = whole ? Infinity : distinctLimit;
   const seen = new Set<number | string>();
   const words = new Set<string>();
-  const spellsNumber = new Map<string, boolean>();
-  let [present, missing, notNumbers, low, high] = [0, 0, 0, Infinity, -Infinity];
+  const known = new Map<string, 'number' | 'date' | 'other'>();
+  let [present, missing, notNumbers, dates, low, high] = [0, 0, 0, 0, Infinity, -Infinity];
   for (const { type, values } of parts) {
     if (type === 'number')
       for (const value of values) {
@@ -53,14 +55,15 @@ export function valuesOf(parts: readonly Column[]): Values {
           continue;
         }
         present++;
-        let isNumber = spellsNumber.get(text);
-        if (isNumber === undefined) {
-          isNumber = numberIn(text) !== undefined;
-          spellsNumber.set(text, isNumber);
+        let what = known.get(text);
+        if (what === undefined) {
+          what = numberIn(text) !== undefined ? 'number' : isDate(text) ? 'date' : 'other';
+          known.set(text, what);
           seen.add(text);
           if (missingWords.has(text.trim().toLowerCase())) words.add(text);
         }
-        if (!isNumber) notNumbers++;
+        if (what !== 'number') notNumbers++;
+        if (what === 'date') dates++;
       }
   }
   return {
@@ -72,6 +75,7 @@ export function valuesOf(parts: readonly Column[]): Values {
     examples: [...seen].slice(0, exampleCount).map(String),
     whole: whole && !anyText,
     notNumbers,
+    dates,
     missingWords: [...words],
   };
 }

@@ -74,6 +74,51 @@ describe('what a column cannot be used for', () => {
   });
 });
 
+describe('dates', () => {
+  const n = 60;
+  const days = count(n).map((i) => new Date(Date.UTC(2024, 0, 1 + (i >> 1))).toISOString());
+  const european = days.map((text) => text.slice(0, 10).split('-').reverse().join('/'));
+  const written: Readonly<Record<string, readonly string[]>> = {
+    day: days.map((text) => text.slice(0, 10)),
+    time: days.map((text) => `${text.slice(0, 10)} 10:00:00`),
+    iso: days,
+    zone: days.map((text) => text.replace('.000Z', '+02:00')),
+    european,
+    short: european.map((text) => text.replace(/^0/, '').replaceAll('/', '.')),
+    american: european.map((text) => `${text} 9:05 AM`),
+  };
+  const table = tableOf(written);
+
+  it('are told in one line, with what to do, and are an input all the same', () => {
+    for (const { name, role, warnings, problem } of inferColumns([table])) {
+      assert.deepEqual([name, role, problem], [name, 'categorical', undefined]);
+      assert.deepEqual(warnings, [
+        `"${name}" looks like dates: 30 categories, of which a later row has none. Make numbers of it in the table (year, month, weekday), or add it to data.drop.`,
+      ]);
+    }
+    const { override } = inspectTable(table);
+    assert.match(override, /^ {4}- day {2}# dates, unless you make numbers of them: year, month, weekday$/m);
+    assert.deepEqual(parse(override), { data: { drop: Object.keys(written) } });
+  });
+
+  it('are left alone where the configuration says that they are categories', () => {
+    const [fact] = inferColumns([tableOf({ day: written['day'] ?? [] })], { kinds: { day: 'categorical' } });
+    assert.deepEqual([fact?.warnings, fact?.hint], [[], undefined]);
+  });
+
+  it('are what an error speaks of: another one in every row, or where numbers were declared', () => {
+    const times = tableOf({ at: count(n).map((i) => `2024-01-05 10:${String(i).padStart(2, '0')}`) });
+    const problemOf = (kinds: Record<string, 'numerical'>): unknown => inferColumns([times], { kinds })[0]?.problem;
+    assert.ok(refusal('DATA_LEVELS', 't.csv', /looks like dates, .* 60 rows.*weekday.*drop: \[at\]/)(problemOf({})));
+    assert.ok(refusal('DATA_NOT_NUMERIC', 't.csv:2', /the date "2024-01-05 10:00".*weekday/)(problemOf({ at: 'numerical' })));
+  });
+
+  it('are no codes, versions or ranges that have their signs', () => {
+    for (const text of ['10-20-30', '1.2.3', '2024-01', '10:30', '2024/5-1', '2024-01-05 late', '12-345-6789'])
+      assert.deepEqual(inferColumns([tableOf({ v: [text, 'b', text] })])[0]?.warnings, [], text);
+  });
+});
+
 describe('inspecting a table', () => {
   const n = 400;
   const table = tableOf({
