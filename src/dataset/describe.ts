@@ -17,6 +17,8 @@ export interface ColumnDescription {
   readonly warnings: readonly string[];
   /** What the override makes of it. */
   readonly hint?: ColumnFacts['hint'];
+  /** Texts that the override takes for missing values, where there are any. */
+  readonly missingWords?: readonly string[];
 }
 
 export interface TableDescription {
@@ -44,7 +46,7 @@ export function inspectTables(tables: readonly [Table, ...Table[]], config: Role
 export const inspectTable = (table: Table, config: RoleConfig = {}): TableDescription => inspectTables([table], config);
 
 function describe(facts: ColumnFacts): ColumnDescription {
-  const { name, role, reason, missing, examples, problem, hint } = facts;
+  const { name, role, reason, missing, examples, problem, hint, missingWords } = facts;
   const problems = problem === undefined ? [] : [hint === undefined ? problem.format() : problem.format().split('\n')[0]!];
   return {
     name,
@@ -58,6 +60,7 @@ function describe(facts: ColumnFacts): ColumnDescription {
     examples,
     warnings: [...problems, ...facts.warnings],
     ...(hint === undefined ? {} : { hint }),
+    ...(missingWords.length === 0 ? {} : { missingWords }),
   };
 }
 
@@ -66,9 +69,12 @@ function overrideSnippet(facts: readonly ColumnFacts[]): string {
   const [id, ...otherIds] = hinted('id');
   const drop = [...otherIds, ...hinted('dates'), ...hinted('drop')];
   const codes = hinted('categorical');
+  const words = [...new Set(facts.flatMap(({ missingWords }) => missingWords))];
+  const wordLines = words.map((word) => `    - ${yamlName(word)}  # in ${columnsWith(word, facts)}`);
   const lines = [
     ...(id === undefined ? [] : [`  id: ${yamlName(id.name)}${reason(id)}`]),
     ...(drop.length === 0 ? [] : ['  drop:', ...drop.map((fact) => `    - ${yamlName(fact.name)}${reason(fact)}`)]),
+    ...(words.length === 0 ? [] : ['  missing:', ...wordLines]),
     ...(codes.length === 0 ? [] : ['  kinds:', ...codes.map((fact) => `    ${yamlName(fact.name)}: categorical${reason(fact)}`)]),
   ];
   if (lines.length > 0) return ['data:', ...lines, ''].join('\n');
@@ -78,10 +84,18 @@ function overrideSnippet(facts: readonly ColumnFacts[]): string {
   return `# No column looks doubtful. To override one, for example:\n# data:\n#   kinds:\n#     ${yamlName(example?.name ?? 'column')}: ${other}\n`;
 }
 
+const mostNames = 3;
+
+function columnsWith(word: string, facts: readonly ColumnFacts[]): string {
+  const names = facts.flatMap(({ name, missingWords }) => (missingWords.includes(word) ? [name] : []));
+  const others = names.length - mostNames;
+  return `${names.slice(0, mostNames).map(yamlName).join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
+}
+
 /** Why a line of the snippet is there, as a comment; what cannot be used is among the warnings. */
 function reason({ hint, problem, distinct }: ColumnFacts): string {
   if (hint === 'dates') return '  # dates, unless you make numbers of them: year, month, weekday';
-  if (problem !== undefined || hint === undefined || hint === 'drop') return '';
+  if (problem !== undefined || hint === undefined || hint === 'drop' || hint === 'missing') return '';
   return hint === 'id' ? '  # another value in every row' : `  # ${distinct} different whole numbers: codes, or quantities?`;
 }
 

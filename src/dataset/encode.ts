@@ -77,7 +77,7 @@ export function fitPreprocessor(
       continue;
     }
     columns.push(fitted);
-    warnings.push(...fact.warnings, ...(fact.hinted === undefined ? [] : [fact.hinted]));
+    warnings.push(...fact.warnings, ...fact.hinted);
   }
   return { preprocessor: { version: 1, columns, ignored }, warnings };
 }

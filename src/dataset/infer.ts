@@ -31,9 +31,11 @@ export interface ColumnFacts {
   /** What a user should know, as sentences; what the hint says is not among them. */
   readonly warnings: readonly string[];
   /** What it looks like, although its values do not decide it. */
-  readonly hint?: 'id' | 'categorical' | 'dates' | 'drop';
-  /** That and what to do, as a sentence; none for what cannot be used anyway. */
-  readonly hinted?: string;
+  readonly hint?: 'id' | 'categorical' | 'dates' | 'missing' | 'drop';
+  /** Of an input or the target: texts that often stand for a missing value. */
+  readonly missingWords: readonly string[];
+  /** What the hint and these words say, and what to do, as sentences; none for what cannot be used anyway. */
+  readonly hinted: readonly string[];
   /** Why it cannot be used in this role. */
   readonly problem?: NoisefoldError;
 }
@@ -67,6 +69,7 @@ function factsOf(name: string, tables: readonly Table[], config: RoleConfig): Co
   const values = valuesOf(parts.map(({ column }) => column));
   const [role, reason] = roleOf(name, type, values, config);
   const { distinct, distinctCapped, missing, range, examples } = values;
+  const isInput = role === 'categorical' || role === 'numerical';
   const facts = {
     name,
     role,
@@ -76,18 +79,18 @@ function factsOf(name: string, tables: readonly Table[], config: RoleConfig): Co
     distinctCapped,
     missing,
     examples,
+    missingWords: isInput || role === 'target' ? values.missingWords : [],
     ...(range === undefined ? {} : { range }),
   };
-  if (role !== 'categorical' && role !== 'numerical') return { ...facts, warnings: [] };
+  if (!isInput) return { ...facts, warnings: [], hinted: [] };
   const judged = { name, role, type, values, config };
   const problem = problemOf(parts, judged);
-  const hint = hintOf(judged) ?? (problem?.code === 'DATA_ALL_MISSING' || problem?.code === 'DATA_LEVELS' ? 'drop' : undefined);
-  const hinted = hintedOf(judged, hint);
+  const hint = hintOf(judged) ?? (problem === undefined ? undefined : remedyOf(problem, values));
   return {
     ...facts,
     warnings: warningsOf(judged, problem),
+    hinted: hintedOf(judged, hint),
     ...(hint === undefined ? {} : { hint }),
-    ...(hinted === undefined ? {} : { hinted }),
     ...(problem === undefined ? {} : { problem }),
   };
 }
@@ -152,25 +155,36 @@ function hintOf({ name, role, type, values, config }: Judged): 'id' | 'categoric
   return role === 'numerical' && whole && distinct <= codeLevels && present > codeRows ? 'categorical' : undefined;
 }
 
-function hintedOf({ name, values: { distinct } }: Judged, hint: ColumnFacts['hint']): string | undefined {
+/** What would make a column that has a problem one without. */
+function remedyOf({ code }: NoisefoldError, { numbersOtherwise }: Values): 'missing' | 'drop' | undefined {
+  if (code === 'DATA_ALL_MISSING' || code === 'DATA_LEVELS') return 'drop';
+  return numbersOtherwise ? 'missing' : undefined;
+}
+
+function hintedOf({ name, values: { distinct, missingWords } }: Judged, hint: ColumnFacts['hint']): string[] {
+  const words = missingWords.map(
+    (word) => `"${name}" has the value "${word}". If it stands for a missing value, add it to data.missing.`,
+  );
   switch (hint) {
     case 'id':
-      return `"${name}" looks like an id: every row has another value. If so, set data.id, or add it to data.drop.`;
+      return [`"${name}" looks like an id: every row has another value. If so, set data.id, or add it to data.drop.`, ...words];
     case 'categorical':
-      return `"${name}" has ${distinct} different whole numbers. If they are codes, not quantities: data.kinds: { ${name}: categorical }`;
+      return [
+        `"${name}" has ${distinct} different whole numbers. If they are codes, not quantities: data.kinds: { ${name}: categorical }`,
+        ...words,
+      ];
     case 'dates':
+    case 'missing':
     case 'drop':
     case undefined:
-      return undefined;
+      return words;
     default:
       return hint satisfies never;
   }
 }
 
 function warningsOf({ name, role, values, config }: Judged, problem: NoisefoldError | undefined): string[] {
-  const warnings = values.missingWords.map(
-    (word) => `"${name}" has the value "${word}". If it stands for a missing value, add it to data.missing.`,
-  );
+  const warnings: string[] = [];
   if (role === 'categorical' && areDates(values) && config.kinds?.[name] === undefined && problem === undefined)
     warnings.push(
       `"${name}" looks like dates: ${values.distinct} categories, of which a later row has none. Make numbers of it in the table (year, month, weekday), or add it to data.drop.`,

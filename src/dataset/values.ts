@@ -24,6 +24,8 @@ export interface Values {
   readonly dates: number;
   /** Texts among the values that often stand for a missing one. */
   readonly missingWords: readonly string[];
+  /** Whether there are such texts, and all others spell numbers. */
+  readonly numbersOtherwise: boolean;
 }
 
 /** Summarises the parts of one column. */
@@ -66,6 +68,7 @@ export function valuesOf(parts: readonly Column[]): Values {
         if (what === 'date') dates++;
       }
   }
+  const numbersOtherwise = words.size > 0 && [...known].every(([text, what]) => what === 'number' || words.has(text));
   return {
     present,
     missing,
@@ -77,5 +80,6 @@ export function valuesOf(parts: readonly Column[]): Values {
     notNumbers,
     dates,
     missingWords: [...words],
+    numbersOtherwise,
   };
 }

@@ -134,11 +134,10 @@ describe('inspecting a table', () => {
     const { columns } = inspectTable(table);
     const warnings = Object.fromEntries(columns.map((column) => [column.name, column.warnings.join(' ')]));
     assert.match(warnings['ride_id'] ?? '', /^DATA_LEVELS t\.csv: .* another level in each of its 400 rows$/);
-    assert.match(warnings['city'] ?? '', /"\?"/);
     assert.match(warnings['void'] ?? '', /^DATA_ALL_MISSING t\.csv: .* no value at all$/);
     assert.equal(warnings['wind speed'], '');
     // Those are doubts, which the snippet tells.
-    assert.deepEqual([warnings['row'], warnings['hour']], ['', '']);
+    assert.deepEqual([warnings['row'], warnings['hour'], warnings['city']], ['', '', '']);
   });
 
   it('counts levels and missing values, and shows the range', () => {
@@ -150,6 +149,34 @@ describe('inspecting a table', () => {
     const { override } = inspectTable(table);
     assert.match(override, /^ {4}- row {2}# another value in every row$/m);
     assert.match(override, /^ {4}hour: categorical {2}# 24 different whole numbers: codes, or quantities\?$/m);
-    assert.deepEqual(parse(override), { data: { id: 'ride_id', drop: ['row', 'void'], kinds: { hour: 'categorical' } } });
+    assert.deepEqual(parse(override), {
+      data: { id: 'ride_id', drop: ['row', 'void'], missing: ['?'], kinds: { hour: 'categorical' } },
+    });
+  });
+
+  it('says once that a text stands for a missing value, and has it in the snippet, the target’s too', () => {
+    const table = csv(
+      `a,b,wind speed,c,y\n${count(9)
+        .map((i) => (i === 4 ? 'NA,NA,NA,null,NA\n' : `${i},${i}.5,${2 * i},x,${i}\n`))
+        .join('')}`,
+    );
+    const { columns, override } = inspectTable(table, { target: { column: 'y' } });
+    assert.deepEqual(
+      columns.map(({ warnings }) => warnings),
+      [
+        ...['a', 'b', 'wind speed'].map((name, i) => [
+          `DATA_NOT_NUMERIC t.csv:6:${1 + 3 * i}: column "${name}" holds the text "NA" among its numbers`,
+        ]),
+        [],
+        [],
+      ],
+    );
+    assert.equal(override, 'data:\n  missing:\n    - NA  # in a, b, "wind speed" and 1 more\n    - "null"  # in c\n');
+    assert.deepEqual(parse(override), { data: { missing: ['NA', 'null'] } });
+  });
+
+  it('tells the whole of a problem that the snippet does not solve', () => {
+    const { columns } = inspectTable(csv('a,b\n1,1\n2,2\n3x,3\nNA,4\n5,5\n6,6\n7,7\n'));
+    assert.match(columns[0]?.warnings.join() ?? '', /"3x" among its numbers\n .*data: \{ missing/);
   });
 });
