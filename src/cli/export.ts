@@ -3,11 +3,11 @@ import type { CommandModule } from 'yargs';
 import { NoisefoldError } from '../base/errors.ts';
 import { canonicalJson } from '../base/json.ts';
 import { thousands } from '../base/units.ts';
-import { readBundle } from '../checkpoint/bundle.ts';
 import { writeFileDurably } from '../checkpoint/files.ts';
 import { levelMaps, numberColumns } from '../engine/onnx/encoding.ts';
 import { featureLayers } from '../train/network.ts';
 import { type CommonArguments, terminalLog } from './context.ts';
+import { readModel } from './model.ts';
 import { makeFolderOf } from './output-folder.ts';
 
 interface ExportArguments extends CommonArguments {
@@ -22,7 +22,7 @@ export const exportCommand: CommandModule<CommonArguments, ExportArguments> = {
   builder: (yargs) =>
     yargs
       .positional('format', { choices: ['onnx'] as const, demandOption: true, describe: 'The only one so far' })
-      .option('model', { type: 'string', demandOption: true, describe: 'A model bundle: the folder best/ of a study' })
+      .option('model', { type: 'string', demandOption: true, describe: 'A model: the folder of a study, or its best/' })
       .option('out', {
         type: 'string',
         demandOption: true,
@@ -33,7 +33,7 @@ export const exportCommand: CommandModule<CommonArguments, ExportArguments> = {
     const log = terminalLog(args);
     const { out } = args;
     if (!out.endsWith('.onnx')) throw new NoisefoldError('USAGE', `${out} does not end in .onnx`, { where: '--out' });
-    const bundle = await readBundle(args.model);
+    const bundle = await readModel(args.model, log);
     await makeFolderOf(out);
     // Loaded here, since tfjs takes a second and no other command but those that train needs it.
     const { exportModel } = await import('../engine/onnx/export.ts');

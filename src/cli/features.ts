@@ -2,7 +2,7 @@
 import type { CommandModule } from 'yargs';
 import { NoisefoldError } from '../base/errors.ts';
 import { thousands } from '../base/units.ts';
-import { type BundleMember, type ModelBundle, readBundle } from '../checkpoint/bundle.ts';
+import type { BundleMember, ModelBundle } from '../checkpoint/bundle.ts';
 import { type EngineName, engineNames } from '../config/types.ts';
 import { transform } from '../dataset/encode.ts';
 import { columnNamed } from '../dataset/table.ts';
@@ -13,6 +13,7 @@ import { openFeatures } from '../dataset/write.ts';
 import { type FeatureSource, featuresOf, widthOf } from '../train/ensemble.ts';
 import { predictRows, writePredictions } from './best.ts';
 import { atLeastOne, autoEngine, type CommonArguments, levelsNote, openMachine, rowIds, terminalLog } from './context.ts';
+import { readModel } from './model.ts';
 import { makeFolderOf, requireOtherFile } from './output-folder.ts';
 
 interface FeaturesArguments extends CommonArguments {
@@ -29,7 +30,7 @@ export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> 
   describe: "Write a trained model's features, and its predictions, for the rows of a file",
   builder: (yargs) =>
     yargs
-      .option('model', { type: 'string', demandOption: true, describe: 'A model bundle: the folder best/ of a study' })
+      .option('model', { type: 'string', demandOption: true, describe: 'A model: the folder of a study, or its best/' })
       .option('data', {
         type: 'string',
         demandOption: true,
@@ -50,7 +51,7 @@ export const featuresCommand: CommandModule<CommonArguments, FeaturesArguments> 
     const { model, data, out, predictions } = args;
     if (out !== undefined && !/\.(npy|parquet|csv)$/.test(out))
       throw new NoisefoldError('USAGE', `${out} is none of .parquet, .npy and .csv`, { where: '--out' });
-    const bundle = await readBundle(model);
+    const bundle = await readModel(model, log);
     for (const file of [out, predictions])
       if (file !== undefined) {
         await makeFolderOf(file);

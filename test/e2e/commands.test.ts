@@ -94,6 +94,13 @@ describe('noisefold train, features, ridge', () => {
     assert.equal(readFileSync(join(folder, 'p.csv'), 'utf8'), readFileSync(join(folder, 'out/best/predictions.csv'), 'utf8'));
   });
 
+  it('features takes the folder of a study or a training for its best/, and says so', () => {
+    const { status, stderr } = noisefold('features', '--model', 'out', '--data', 'data/test.csv', '--out', 'by-folder.npy');
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /^The model is out\/best$/m);
+    assert.deepEqual(readFileSync(join(folder, 'by-folder.npy')), readFileSync(join(folder, 'test.npy')));
+  });
+
   it('ridge on the features gives the score that train gave', () => {
     const given = ['--data', 'data/train.csv', 'data/test.csv', '--target', 'target', '--seed', '3', '--alphas', '10,1'];
     for (const file of ['features.npy', 'features.parquet']) {
@@ -163,12 +170,6 @@ describe('what is wrong is said with a code, on standard error, before anything 
       2,
       /^DATA_NOT_FOUND data: .*bundle/,
       ['features', '--model', 'data', '--data', 'data/test.csv', '--out', 'no.npy'],
-    ],
-    [
-      'the folder of a training instead of its bundle',
-      2,
-      /^DATA_NOT_FOUND out: .*not a model bundle\n.*out\/best/,
-      ['features', '--model', 'out', '--data', 'data/test.csv', '--out', 'no.npy'],
     ],
     [
       'text where the model knows numbers, without advice on a configuration that is not there',

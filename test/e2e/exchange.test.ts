@@ -171,7 +171,8 @@ describe('noisefold export onnx', () => {
     const fixed = ['--set', 'noise.numerical=0.2', '--set', 'data.rareBelow=22', '--threads', '1', '-q'];
     await run(0, folder, 'train', 'sweep.yaml', '--out', 'folds', ...inductive, ...fixed);
     assert.equal((await readBundle(at('folds/best'))).members.length, 3);
-    assert.equal(await check('folds/best'), 3 * 96);
+    // The folder of the training stands for its best/.
+    assert.equal(await check('folds'), 3 * 96);
   });
 
   it('refuses a folder without a model, and a file of another kind', async () => {
