@@ -1,4 +1,5 @@
 /** `noisefold export`: a model bundle for other runtimes. */
+import { readFile } from 'node:fs/promises';
 import type { CommandModule } from 'yargs';
 import { NoisefoldError } from '../base/errors.ts';
 import { canonicalJson } from '../base/json.ts';
@@ -8,7 +9,7 @@ import { levelMaps, numberColumns } from '../engine/onnx/encoding.ts';
 import { featureLayers } from '../train/network.ts';
 import { type CommonArguments, terminalLog } from './context.ts';
 import { readModel } from './model.ts';
-import { makeFolderOf } from './output-folder.ts';
+import { makeFolderOf, outputRefusal } from './output-folder.ts';
 
 interface ExportArguments extends CommonArguments {
   format: 'onnx';
@@ -34,7 +35,8 @@ export const exportCommand: CommandModule<CommonArguments, ExportArguments> = {
     const { out } = args;
     if (!out.endsWith('.onnx')) throw new NoisefoldError('USAGE', `${out} does not end in .onnx`, { where: '--out' });
     const bundle = await readModel(args.model, log);
-    await makeFolderOf(out);
+    const columns = out.replace(/onnx$/, 'json');
+    for (const file of [out, columns]) await requireFree(file);
     // Loaded here, since tfjs takes a second and no other command but those that train needs it.
     const { exportModel } = await import('../engine/onnx/export.ts');
     const preprocessors = bundle.members.map(({ preprocessor }) => preprocessor);
@@ -63,7 +65,6 @@ export const exportCommand: CommandModule<CommonArguments, ExportArguments> = {
       },
       { noisefold: description },
     );
-    const columns = out.replace(/onnx$/, 'json');
     await writeFileDurably(out, bytes);
     await writeFileDurably(columns, `${description}\n`);
     const networks = bundle.members.length === 1 ? '' : `${bundle.members.length} networks, `;
@@ -71,3 +72,21 @@ export const exportCommand: CommandModule<CommonArguments, ExportArguments> = {
     process.stdout.write(`${out}\n${columns}\n`);
   },
 };
+
+/**
+ * That nothing is lost by writing there: the name is free, or that of an earlier export, which is made anew. Both of its files hold the description, by whose
+ * keys it is known. Throws OUTPUT_NOT_WRITABLE.
+ */
+async function requireFree(file: string): Promise<void> {
+  await makeFolderOf(file);
+  const there = await readFile(file).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw outputRefusal(file, cause) ?? cause;
+  });
+  const keys = ['"levels":', '"noisefold":', '"numbers":'];
+  if (there === undefined || there.length === 0 || keys.every((key) => there.includes(key))) return;
+  throw new NoisefoldError('OUTPUT_NOT_WRITABLE', 'a file is here that no export wrote, and that this one would write over', {
+    where: file,
+    hint: 'Choose another name with --out (the columns and levels go to the .json beside the .onnx), or remove the file.',
+  });
+}

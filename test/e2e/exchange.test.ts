@@ -1,6 +1,6 @@
 /** Weights that come from PyTorch and models that leave for other runtimes, as a user moves them. */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { InferenceSession, Tensor, type TypedTensor } from 'onnxruntime-node';
@@ -173,6 +173,21 @@ describe('noisefold export onnx', () => {
     assert.equal((await readBundle(at('folds/best'))).members.length, 3);
     // The folder of the training stands for its best/.
     assert.equal(await check('folds'), 3 * 96);
+  });
+
+  it('writes over an earlier export, and over nothing else: neither the model nor the .json beside it', async () => {
+    const arguments_ = ['export', 'onnx', '--model', 'imported', '--out', 'kept.onnx', '-q'];
+    for (const name of ['kept.json', 'kept.onnx']) {
+      writeFileSync(at(name), '{ "name": "mine" }\n');
+      const { stderr } = await run(2, folder, ...arguments_);
+      assert.match(stderr(), new RegExp(`^OUTPUT_NOT_WRITABLE ${name}: a file is here that no export wrote`));
+      assert.equal(readFileSync(at(name), 'utf8'), '{ "name": "mine" }\n');
+      rmSync(at(name));
+    }
+    await run(0, folder, ...arguments_);
+    const first = readFileSync(at('kept.onnx'));
+    await run(0, folder, ...arguments_);
+    assert.deepEqual(readFileSync(at('kept.onnx')), first);
   });
 
   it('refuses a folder without a model, and a file of another kind', async () => {
