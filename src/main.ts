@@ -60,6 +60,9 @@ const usage = (message: string): NoisefoldError =>
 /** Options that take several values. */
 const listed = ['--data', '--drop', '--missing', '--only', '--set'];
 
+/** Of an option that has two names, the second. */
+const aliases: Readonly<Record<string, string>> = { '--output': '--out' };
+
 /** yargs makes a list of an option that is given twice; whoever reads it expects one value. Throws USAGE. */
 function requireOnce(): void {
   const given = new Set<string>();
@@ -67,8 +70,9 @@ function requireOnce(): void {
     if (arg === '--') return;
     const name = /^--[a-z][\w-]*/.exec(arg)?.[0];
     if (name === undefined || listed.includes(name)) continue;
-    if (given.has(name)) throw usage(`${name} is given twice`);
-    given.add(name);
+    const option = aliases[name] ?? name;
+    if (given.has(option)) throw usage(`${option} is given twice`);
+    given.add(option);
   }
 }
 

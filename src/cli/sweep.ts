@@ -32,7 +32,7 @@ import { openStudy, shown, studyPaths, type OpenStudy, type StudyPaths } from '.
 interface SweepArguments extends CommonArguments {
   config: string;
   set: string[];
-  output: string | undefined;
+  out: string | undefined;
   workers: number | undefined;
   threads: number | undefined;
   engine: EngineName | undefined;
@@ -46,8 +46,9 @@ export const sweepCommand: CommandModule<CommonArguments, SweepArguments> = {
     yargs
       .positional('config', { type: 'string', demandOption: true, describe: 'The YAML file of the sweep' })
       .option('set', { type: 'string', array: true, default: [], describe: 'Replace a value of the configuration: path=value' })
-      .option('output', {
+      .option('out', {
         type: 'string',
+        alias: 'output',
         describe: 'The folder that holds the study’s folder (default: the configuration’s, runs)',
       })
       .option('workers', {
@@ -76,7 +77,7 @@ async function runSweep(args: SweepArguments): Promise<void> {
   const asked: SweepConfig = { ...inputs.config, workers: workersOf(inputs.config.workers, args) };
   const { prepared } = inputs;
   const { data } = prepared;
-  const paths = studyPaths(args.output ?? asked.output, asked.study);
+  const paths = studyPaths(args.out ?? asked.output, asked.study);
   await requireEngine(asked.workers);
   const study = await openStudy(paths, asked, prepared, realClock.now());
   const config: SweepConfig = { ...asked, workers: { ...asked.workers, engine: study.engine } };

@@ -119,8 +119,16 @@ const cases: Readonly<Record<string, Case>> = {
     says: /^ENGINE_UNAVAILABLE: .*\n {2}noisefold doctor says what is missing/,
   },
   'an output folder that is a file': {
+    args: ['--out', 'table.csv'],
+    says: /^OUTPUT_NOT_WRITABLE .*table\.csv\/refused: no results can be written here/,
+  },
+  'an output folder by the older name of its option': {
     args: ['--output', 'table.csv'],
     says: /^OUTPUT_NOT_WRITABLE .*table\.csv\/refused: no results can be written here/,
+  },
+  'an output folder that is named twice, by both names': {
+    args: ['--out', 'a', '--output', 'b'],
+    says: /^USAGE: --out is given twice/,
   },
 };
 

@@ -32,7 +32,7 @@ import { waitFor } from './wait.ts';
 
 interface FetchArguments extends ConnectionArguments {
   study: string;
-  output: string;
+  out: string;
   all: boolean;
   wait: boolean;
 }
@@ -43,7 +43,12 @@ export const fetchCommand: CommandModule<CommonArguments, FetchArguments> = {
   builder: (yargs) =>
     withConnection(yargs)
       .positional('study', { type: 'string', demandOption: true, describe: 'The name of the study' })
-      .option('output', { type: 'string', default: 'runs', describe: 'The folder that is to hold the study’s folder' })
+      .option('out', {
+        type: 'string',
+        alias: 'output',
+        default: 'runs',
+        describe: 'The folder that is to hold the study’s folder',
+      })
       .option('wait', { type: 'boolean', default: false, describe: 'Wait for its end first, for scripts' })
       .option('all', { type: 'boolean', default: false, describe: 'The checkpoints of all trials, not of the best one alone' }),
   handler: (args) => withClient(args, (client) => fetchStudy(client, args)),
@@ -52,7 +57,7 @@ export const fetchCommand: CommandModule<CommonArguments, FetchArguments> = {
 async function fetchStudy(client: Connection, args: FetchArguments): Promise<void> {
   const log = terminalLog(args);
   const note = (line: string): void => log.log('info', line);
-  const paths = studyPaths(args.output, args.study);
+  const paths = studyPaths(args.out, args.study);
   if (args.wait) await waitFor(client, args.study, note);
   const { study: summary } = await client.ask({ type: 'status', study: args.study }, 'study');
   const { hash } = await client.ask({ type: 'snapshot', study: args.study }, 'snapshot');
@@ -149,7 +154,7 @@ async function replaceDatabase(paths: StudyPaths, bytes: Uint8Array): Promise<vo
   store.close();
   const known = await localRow(paths);
   if (known !== undefined && row !== undefined) {
-    const hint = `Name another folder with --output, or remove ${shown(paths.folder)}.`;
+    const hint = `Name another folder with --out, or remove ${shown(paths.folder)}.`;
     const difference = differenceOf(known, JSON.parse(row.config) as SweepConfig, row, shown(paths.folder), hint);
     if (difference !== undefined) {
       await rm(incoming, { force: true });

@@ -158,5 +158,5 @@ export const sweepSchema = z.strictObject({
   checkpoints: checkpoints.prefault({}).describe('What stays on disk; without influence on the ranking.'),
   output: text()
     .default(defaults.output)
-    .describe("The folder that holds the study's folder; relative to where the command is run."),
+    .describe("The folder that holds the study's folder; relative to where the command is run. `--out` names another one."),
 }) satisfies z.ZodType<Omit<SweepConfig, 'study'> & { study?: string | undefined }>;
