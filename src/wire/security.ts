@@ -31,8 +31,12 @@ export const isLoopback = (address: string): boolean =>
 
 /** Throws WIRE_ADDRESS for what is not tcp://host:port, WIRE_INSECURE where a connection beyond this machine would be unencrypted and nobody asked for that. */
 export function requireSecure(address: string, security: CoordinatorSecurity | PeerSecurity): void {
-  if (!/^tcp:\/\/[^/]+:(\d+|\*)$/.test(address))
-    throw new NoisefoldError('WIRE_ADDRESS', `${address} is not an address`, { hint: addressHint });
+  if (!/^tcp:\/\/[^/]+:(\d+|\*)$/.test(address)) {
+    const [, meant] = /^(?:\w+:\/\/)?((?:[\w.*-]+|\[[^\]]+\]):\d+)\/?$/.exec(address) ?? [];
+    throw new NoisefoldError('WIRE_ADDRESS', `${address} is not an address`, {
+      hint: meant === undefined ? addressHint : `Write tcp:// before host and port: tcp://${meant}`,
+    });
+  }
   if (security.kind === 'curve' || security.insecure === true || isLoopback(address)) return;
   throw new NoisefoldError(
     'WIRE_INSECURE',

@@ -31,6 +31,27 @@ describe('which addresses are on this machine', () => {
       assert.ok(!isLoopback(address), address);
   });
 
+  it('is refused without tcp://, with the address that was meant', () => {
+    const hintOf = (address: string): string | undefined => {
+      try {
+        connectPeer({ address });
+      } catch (thrown) {
+        return thrown instanceof NoisefoldError && thrown.code === 'WIRE_ADDRESS' ? thrown.hint : undefined;
+      }
+      return undefined;
+    };
+    const corrected = {
+      'my-host.example:7777': 'tcp://my-host.example:7777',
+      '127.0.0.1:7777': 'tcp://127.0.0.1:7777',
+      '[::1]:7777': 'tcp://[::1]:7777',
+      'http://host:7777/': 'tcp://host:7777',
+    };
+    for (const [address, meant] of Object.entries(corrected))
+      assert.equal(hintOf(address), `Write tcp:// before host and port: ${meant}`);
+    for (const address of ['host', 'tcp://host', '::1:7777', 'host:port', ''])
+      assert.match(hintOf(address) ?? '', /^Addresses are tcp:\/\/host:port/, address);
+  });
+
   it('decides whether a connection without keys is made, unless somebody says insecure', async () => {
     await assert.rejects(bindCoordinator({ address: 'tcp://0.0.0.0:0' }), failsWith('WIRE_INSECURE'));
     assert.throws(() => connectPeer({ address: 'tcp://192.0.2.1:7777' }), failsWith('WIRE_INSECURE'));
