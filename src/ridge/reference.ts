@@ -110,8 +110,7 @@ export function factorDiagonal(
   for (let i = top; i < end; i++) {
     const whole = diagonal === undefined ? a[i * n + i]! : diagonal[i - top]!;
     for (let j = top; j <= i; j++) {
-      let sum = a[i * n + j]!;
-      for (let k = from; k < j; k++) sum -= a[i * n + k]! * a[j * n + k]!;
+      const sum = a[i * n + j]! - dot(a, i * n + from, a, j * n + from, j - from);
       if (j < i) a[i * n + j] = sum / a[j * n + j]!;
       else if (sum > tolerance * whole) a[i * n + i] = Math.sqrt(sum);
       else throw singular(sum, n);

@@ -4,9 +4,9 @@
  *
  * Gram: a graph a width turns columns into rows, casts to float64, takes the shift off, splits the columns into equal blocks and multiplies
  * each pair of blocks of the lower triangle once: 0.57 of the full product at 3,073 columns. Gemm reads rows a fifth faster than columns.
- * Cholesky, right-looking: the diagonal block is factored and inverted here; the panel below is multiplied by the inverse; the trailing lower
- * triangle is updated in strips of columns. The inverse in place of a triangular solve is as good as its block is well conditioned, which
- * blocks of a penalised Gram are unless a pivot is refused anyway.
+ * Cholesky, left-looking: a panel of columns lies packed while the products of those before it are taken off, so that only a panel is written to; its
+ * diagonal block is factored and inverted here, and what is below multiplied by the inverse. The inverse in place of a triangular solve is as
+ * good as its block is well conditioned, which blocks of a penalised Gram are unless a pivot is refused anyway.
  */
 import './telemetry.ts';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -17,11 +17,10 @@ import { buildModel, elementType, type OnnxNode, type OnnxValue } from './protob
 
 /** Columns of a Gram block at most. */
 const gramBlock = 512;
-/** Columns of a Cholesky panel, and of a strip of its trailing update. */
-const panel = 128;
-const strip = 512;
-/** Rows of a strip of `subtractProduct`: it stays in the cache between being read, written and copied back. */
-const stripRows = 128;
+/** Columns of a Cholesky panel: more are more work in plain loops, fewer are more and slower products. */
+const panel = 96;
+/** Values of a strip of `subtractProduct`: it stays in the cache between being read, written and copied back. */
+const stripValues = 2 ** 18;
 
 /**
  * @param options.threads threads inside one product; >= 1. The bytes do not depend on it. ONNX Runtime gives each thread some rows of a product with
@@ -34,6 +33,7 @@ export function onnxLinearAlgebra(options: { readonly threads: number }): Linear
   const grams = new Map<number, Promise<InferenceSession>>();
   const products = new Map<ProductKind, Promise<InferenceSession>>();
   let scratch = new Float64Array(0);
+  let panels: Float64Array = new Float64Array(0);
 
   const gramSession = (cols: number): Promise<InferenceSession> => {
     const known = grams.get(cols) ?? open(gramModel(cols));
@@ -52,6 +52,14 @@ export function onnxLinearAlgebra(options: { readonly threads: number }): Linear
     return scratch.subarray(0, length);
   };
 
+  /** Room for the panels of a Cholesky factor, to be given back: fresh memory would have to be cleared each time. */
+  const takePanels = (n: number): Float64Array => {
+    const length = (n * (n + panel)) / 2;
+    const taken: Float64Array = panels.length < length ? new Float64Array(length) : panels;
+    panels = new Float64Array(0);
+    return taken;
+  };
+
   /** A B' for A [m, k] and B [n, k], contiguous. The result is valid until the next call. */
   const product = async (a: Float64Array, m: number, b: Float64Array, n: number, k: number): Promise<Float64Array> => {
     const session = await productSession('float64');
@@ -61,6 +69,22 @@ export function onnxLinearAlgebra(options: { readonly threads: number }): Linear
       { out: new Tensor('float64', out, [m, n]) },
     );
     return out;
+  };
+
+  const subtractProduct: LinearAlgebra['subtractProduct'] = async (c, a, b, m, n, k) => {
+    const session = await productSession('subtract');
+    const right = tensorOf(b.subarray(0, n * k), n, k);
+    const strip = Math.max(1, Math.floor(stripValues / n));
+    for (let top = 0; top < m; top += strip) {
+      const rows = Math.min(strip, m - top);
+      const own = c.subarray(top * n, (top + rows) * n);
+      const out = scratchOf(rows * n);
+      await session.run(
+        { a: tensorOf(a.subarray(top * k, (top + rows) * k), rows, k), b: right, c: tensorOf(own, rows, n) },
+        { out: tensorOf(out, rows, n) },
+      );
+      own.set(out);
+    }
   };
 
   return {
@@ -79,33 +103,26 @@ export function onnxLinearAlgebra(options: { readonly threads: number }): Linear
     async cholesky(a, n) {
       const tolerance = pivotTolerance(n);
       const original = Float64Array.from({ length: n }, (_, j) => a[j * n + j]!);
-      for (let top = 0; top < n; top += panel) {
+      // Panels that are done, [n - top, panel] each: their rows from some row on are an operand as they lie there.
+      const done: Float64Array[] = [];
+      const room = takePanels(n);
+      for (let top = 0, used = 0; top < n; top += panel) {
         const width = Math.min(panel, n - top);
-        const next = top + width;
-        factorDiagonal(a, n, top, next, top, tolerance, original.subarray(top, next));
-        const below = n - next;
-        if (below === 0) break;
-        // The panel below: L21 = A21 inv(L11)'.
-        const packed = new Float64Array(below * width);
-        for (let i = 0; i < below; i++) packed.set(a.subarray((next + i) * n + top, (next + i) * n + next), i * width);
-        packed.set(await product(packed, below, inverseLower(a, n, top, width), width, width));
-        for (let i = 0; i < below; i++) a.set(packed.subarray(i * width, (i + 1) * width), (next + i) * n + top);
-        // What is to its right: A22 -= L21 L21', strip by strip from the diagonal down.
-        for (let left = 0; left < below; left += strip) {
-          const columns = Math.min(strip, below - left);
-          const rows = below - left;
-          const update = await product(
-            packed.subarray(left * width),
-            rows,
-            packed.subarray(left * width, (left + columns) * width),
-            columns,
-            width,
-          );
-          for (let i = 0; i < rows; i++)
-            for (let j = 0, at = (next + left + i) * n + next + left; j < columns && j <= i; j++)
-              a[at + j]! -= update[i * columns + j]!;
+        const rows = n - top;
+        const own = room.subarray(used, (used += rows * width));
+        for (let i = 0, to = 0; i < rows; i++) for (let j = 0, at = (top + i) * n + top; j < width; j++) own[to++] = a[at + j]!;
+        for (const [index, left] of done.entries()) {
+          const from = left.subarray((top - index * panel) * panel);
+          await subtractProduct(own, from, from, rows, width, panel);
         }
+        factorDiagonal(own, width, 0, width, 0, tolerance, original.subarray(top, top + width));
+        const below = own.subarray(width * width);
+        if (below.length > 0) below.set(await product(below, rows - width, inverseLower(own, width), width, width));
+        for (let i = 0, from = 0; i < rows; i++)
+          for (let j = 0, at = (top + i) * n + top; j < width; j++) a[at + j] = own[from++]!;
+        done.push(own);
       }
+      panels = room;
       return a;
     },
 
@@ -120,20 +137,7 @@ export function onnxLinearAlgebra(options: { readonly threads: number }): Linear
       return out.data;
     },
 
-    async subtractProduct(c, a, b, m, n, k) {
-      const session = await productSession('subtract');
-      const right = tensorOf(b.subarray(0, n * k), n, k);
-      for (let top = 0; top < m; top += stripRows) {
-        const rows = Math.min(stripRows, m - top);
-        const own = c.subarray(top * n, (top + rows) * n);
-        const out = scratchOf(rows * n);
-        await session.run(
-          { a: tensorOf(a.subarray(top * k, (top + rows) * k), rows, k), b: right, c: tensorOf(own, rows, n) },
-          { out: tensorOf(out, rows, n) },
-        );
-        own.set(out);
-      }
-    },
+    subtractProduct,
   };
 }
 
@@ -218,17 +222,17 @@ function addBlock(
     for (let j = 0, at = (top + i) * cols + left; j < width; j++) total[at + j]! += block[i * width + j]!;
 }
 
-/** The inverse of the lower triangle at (top, top), dense [width, width]. */
-function inverseLower(a: Float64Array, n: number, top: number, width: number): Float64Array {
+/** The inverse of a lower triangle [width, width], dense. */
+function inverseLower(a: Float64Array, width: number): Float64Array {
   const inverse = new Float64Array(width * width);
   for (let i = 0; i < width; i++) {
-    const row = (top + i) * n + top;
+    const row = i * width;
     const pivot = a[row + i]!;
-    inverse[i * width + i] = 1 / pivot;
+    inverse[row + i] = 1 / pivot;
     // Row i of the inverse gathers the earlier rows, so that both are read in order.
     for (let k = 0; k < i; k++) {
       const factor = a[row + k]! / pivot;
-      for (let j = 0; j <= k; j++) inverse[i * width + j]! -= factor * inverse[k * width + j]!;
+      for (let j = 0; j <= k; j++) inverse[row + j]! -= factor * inverse[k * width + j]!;
     }
   }
   return inverse;
