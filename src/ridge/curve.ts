@@ -4,13 +4,14 @@
  * Rows are drawn from streams keyed by (seed, size, draw) alone: feature sets of one study see the same draws, so that their curves differ by
  * the features and not by luck. A fixed set of rows is held out from every draw. Alpha is chosen inside the n rows by 5-fold
  * cross-validation. That loss is smooth in log alpha and nearly always has one valley, so instead of walking the whole grid (five factorisations a
- * step) the search descends from the alpha that the draw before had chosen; an isolated second valley can be missed.
+ * step) the search descends from the alpha that the draw before had chosen; an isolated second valley can be missed. It asks for that alpha and its
+ * neighbours at once, which mostly is all, so that a training set is centred once for the three.
  */
 import { permutation, sequence, stream } from '../base/rng.ts';
 import { dualRidge } from './dual.ts';
 import { createGramBlocks } from './gram.ts';
 import { lossOf, metricsOf } from './metrics.ts';
-import { dotRow, fitAll, fitPath, predict, type RidgeWeights } from './solve.ts';
+import { dotRow, fitAll, fitPath, idle, predict, type RidgeWeights, type Working } from './solve.ts';
 import type { LearningCurvePoint, LinearAlgebra } from './types.ts';
 
 /** Features by row number. */
@@ -35,6 +36,8 @@ export interface LearningCurveInput {
   readonly alphas: readonly number[];
   readonly task: 'regression' | 'binary';
   readonly linearAlgebra: LinearAlgebra;
+  /** Told the share that is done after each draw. */
+  readonly working?: Working;
 }
 
 const innerFolds = 5;
@@ -46,10 +49,12 @@ const heldOutAtMost = 8000;
  * @throws NoisefoldError RIDGE_SINGULAR
  */
 export async function learningCurve(input: LearningCurveInput): Promise<LearningCurvePoint[]> {
-  const { features, target, task, seed } = input;
+  const { features, target, task, seed, working = idle } = input;
   const { heldOut, pool } = divide(target, seed);
-  const sizes = [...new Set(input.labels)].filter((size) => size >= 2 * innerFolds && size <= pool.length).sort((a, b) => a - b);
+  const sizes = sizesOf(input.labels, pool.length);
   if (sizes.length === 0) return [];
+  const toDo = curveRows(features.width, sizes, input.draws);
+  let done = 0;
   const test = { features: await features.read(heldOut), target: pick(target, heldOut) };
   const points: LearningCurvePoint[] = [];
   let start = Math.floor(input.alphas.length / 2);
@@ -61,12 +66,28 @@ export async function learningCurve(input: LearningCurveInput): Promise<Learning
       start = fitted.alpha;
       const metrics = metricsOf(test.target, predict(fitted.weights, test.features, heldOut.length), task);
       errors.push(Math.abs(lossOf(metrics, task)));
+      done += drawRows(features.width, size);
+      await working(done / toDo);
     }
     const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
     const variance = errors.reduce((sum, error) => sum + (error - mean) ** 2, 0) / Math.max(1, errors.length - 1);
     points.push({ labels: size, draws: errors.length, mean, standardError: Math.sqrt(variance / errors.length) });
   }
   return points;
+}
+
+/** The sizes that a pool of draws has rows for, ascending. */
+const sizesOf = (labels: readonly number[], pool: number): readonly number[] =>
+  [...new Set(labels)].filter((size) => size >= 2 * innerFolds && size <= pool).sort((a, b) => a - b);
+
+/** The work of a learning curve, in rows of its features' Gram (width^2 multiplications each): what progress is reckoned by. */
+export const curveRows = (width: number, sizes: readonly number[], draws: number): number =>
+  sizes.reduce((sum, size) => sum + draws * drawRows(width, size), 0);
+
+/** Of one draw: its kernel or Gram, and the factors of three alphas in five folds and of all rows once. */
+function drawRows(width: number, size: number): number {
+  const order = Math.min(width, size);
+  return (size * order * width + ((3 * innerFolds + 1) * order ** 3) / 3) / width ** 2;
 }
 
 /** The labelled rows, divided once a study into those held out and those that draws are made from; both in random order. */
@@ -89,8 +110,8 @@ const pick = (values: Float64Array, rows: Uint32Array): Float64Array => Float64A
 
 /** The two ways to fit subsets of a draw; rows are already in random order, so row i is held out in fold i mod 5. */
 interface DrawFit {
-  /** The weights of each fold's training rows at an alpha. */
-  folds(alpha: number): Promise<readonly RidgeWeights[]>;
+  /** The weights of each fold's training rows, for each alpha. */
+  folds(alphas: readonly number[]): Promise<readonly (readonly RidgeWeights[])[]>;
   all(alpha: number): Promise<RidgeWeights>;
 }
 
@@ -104,17 +125,19 @@ async function fitDraw(
   const n = target.length;
   const folds = Int32Array.from({ length: n }, (_, row) => row % innerFolds);
   const fit = await (n <= width ? dualDraw : primalDraw)(features, target, folds, width, linearAlgebra);
-  const loss = async (index: number): Promise<number> => {
-    const weights = await fit.folds(alphas[index]!);
-    let sum = 0;
-    for (const [fold, foldWeights] of weights.entries()) {
-      const rows = Uint32Array.from(folds.keys()).filter((row) => folds[row] === fold);
-      const scores = Float64Array.from(rows, (row) => dotRow(foldWeights, features, row * width, width));
-      sum += lossOf(metricsOf(pick(target, rows), scores, task), task);
-    }
-    return sum;
+  const rowsIn = Array.from({ length: innerFolds }, (_, fold) =>
+    Uint32Array.from(folds.keys()).filter((row) => folds[row] === fold),
+  );
+  const losses = async (indices: readonly number[]): Promise<number[]> => {
+    const weights = await fit.folds(indices.map((index) => alphas[index]!));
+    return indices.map((_, at) =>
+      rowsIn.reduce((sum, rows, fold) => {
+        const scores = Float64Array.from(rows, (row) => dotRow(weights[fold]![at]!, features, row * width, width));
+        return sum + lossOf(metricsOf(pick(target, rows), scores, task), task);
+      }, 0),
+    );
   };
-  const alpha = await descend(loss, alphas.length, start);
+  const alpha = await descend(losses, alphas.length, start);
   return { alpha, weights: await fit.all(alphas[alpha]!) };
 }
 
@@ -129,7 +152,7 @@ async function primalDraw(
   await grams.accumulate(features, target, folds);
   const blocks = await grams.finish();
   return {
-    folds: async (alpha) => (await fitPath(blocks, linearAlgebra, [alpha])).folds.map(({ weights }) => weights[0]!),
+    folds: async (alphas) => (await fitPath(blocks, linearAlgebra, alphas)).folds.map(({ weights }) => weights),
     all: (alpha) => fitAll(blocks, linearAlgebra, alpha),
   };
 }
@@ -144,35 +167,38 @@ async function dualDraw(
   const dual = await dualRidge(features, target, width, linearAlgebra);
   const every = Uint32Array.from(target.keys());
   return {
-    async folds(alpha) {
-      const fits: RidgeWeights[] = [];
-      for (let fold = 0; fold < innerFolds; fold++) {
-        const [weights] = await dual.fit(
-          every.filter((row) => folds[row] !== fold),
-          [alpha],
+    async folds(alphas) {
+      const fits: RidgeWeights[][] = [];
+      for (let fold = 0; fold < innerFolds; fold++)
+        fits.push(
+          await dual.fit(
+            every.filter((row) => folds[row] !== fold),
+            alphas,
+          ),
         );
-        fits.push(weights!);
-      }
       return fits;
     },
     all: async (alpha) => (await dual.fit(every, [alpha]))[0]!,
   };
 }
 
-/** Descends from `start` to the bottom of its valley; on a plateau, towards larger indices (larger alphas). */
-export async function descend(loss: (index: number) => Promise<number>, count: number, start: number): Promise<number> {
+/**
+ * Descends from `start` to the bottom of its valley; on a plateau, towards larger indices (larger alphas).
+ * @param losses those at the indices listed, each of which is asked for once
+ */
+export async function descend(
+  losses: (indices: readonly number[]) => Promise<readonly number[]>,
+  count: number,
+  start: number,
+): Promise<number> {
   const known = new Map<number, number>();
-  const at = async (index: number): Promise<number> => {
-    if (index < 0 || index >= count) return Infinity;
-    const value = known.get(index) ?? (await loss(index));
-    known.set(index, value);
-    return value;
-  };
+  const at = (index: number): number => known.get(index) ?? Infinity;
   let best = start;
   for (;;) {
-    const [up, here] = [await at(best + 1), await at(best)];
-    if (best + 1 < count && up <= here) best++;
-    else if ((await at(best - 1)) < here) best--;
+    const unknown = [best - 1, best, best + 1].filter((index) => index >= 0 && index < count && !known.has(index));
+    if (unknown.length > 0) for (const [i, loss] of (await losses(unknown)).entries()) known.set(unknown[i]!, loss);
+    if (best + 1 < count && at(best + 1) <= at(best)) best++;
+    else if (at(best - 1) < at(best)) best--;
     else return best;
   }
 }

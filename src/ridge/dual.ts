@@ -6,7 +6,7 @@
  * the mean of r over T. Before that, columns that lie far from zero are moved near it where float32 can do so exactly (`exactShift`).
  */
 import { mirror } from './gram.ts';
-import { substitute, type RidgeWeights } from './solve.ts';
+import { type RidgeWeights, solveByCholesky } from './solve.ts';
 import type { LinearAlgebra } from './types.ts';
 
 export interface DualRidge {
@@ -39,27 +39,28 @@ export async function dualRidge(
   return {
     async fit(rows, alphas) {
       const m = rows.length;
+      const centred = new Float64Array(m * m);
       const means = new Float64Array(m);
       let grand = 0;
       let targetMean = 0;
       for (let a = 0; a < m; a++) {
-        for (let b = 0, at = rows[a]! * n; b < m; b++) means[a]! += kernel[at + rows[b]!]! / m;
+        const from = kernel.subarray(rows[a]! * n, (rows[a]! + 1) * n);
+        let sum = 0;
+        for (let b = 0, at = a * m; b < m; b++) sum += centred[at + b] = from[rows[b]!]!;
+        means[a] = sum / m;
         grand += means[a]! / m;
         targetMean += target[rows[a]!]! / m;
       }
-      const centred = new Float64Array(m * m);
       for (let a = 0; a < m; a++)
-        for (let b = 0, at = rows[a]! * n; b <= a; b++)
-          centred[a * m + b] = kernel[at + rows[b]!]! - means[a]! - means[b]! + grand;
+        for (let b = 0, at = a * m, own = means[a]! - grand; b <= a; b++) centred[at + b]! -= own + means[b]!;
 
+      const centredTarget = Float64Array.from(rows, (row) => target[row]! - targetMean);
+      const room = new Float64Array(m * m);
+      const mean = meanOf(features, rows, width);
       const fits: RidgeWeights[] = [];
       for (const alpha of alphas) {
-        const penalised = centred.slice();
-        for (let a = 0; a < m; a++) penalised[a * m + a]! += alpha;
-        const factor = await linearAlgebra.cholesky(penalised, m);
-        const dual = Float64Array.from(rows, (row) => target[row]! - targetMean);
-        substitute(factor, m, dual);
-        fits.push(primalWeights(dual, rows, features, width, targetMean));
+        const dual = await solveByCholesky(centred, centredTarget, alpha, linearAlgebra, room);
+        fits.push(primalWeights(dual, rows, features, mean, targetMean));
       }
       return fits;
     },
@@ -80,11 +81,10 @@ function primalWeights(
   dual: Float64Array,
   rows: Uint32Array,
   features: Float32Array,
-  width: number,
+  mean: Float64Array,
   targetMean: number,
 ): RidgeWeights {
-  const mean = new Float64Array(width);
-  for (const row of rows) for (let j = 0; j < width; j++) mean[j]! += features[row * width + j]! / rows.length;
+  const width = mean.length;
   const weights = new Float64Array(width + 1);
   for (let a = 0; a < rows.length; a++)
     for (let j = 0, from = rows[a]! * width, factor = dual[a]!; j < width; j++)
@@ -93,4 +93,11 @@ function primalWeights(
   for (let j = 0; j < width; j++) intercept -= mean[j]! * weights[j]!;
   weights[width] = intercept;
   return weights;
+}
+
+/** Of the rows listed, [width]. */
+function meanOf(features: Float32Array, rows: Uint32Array, width: number): Float64Array {
+  const mean = new Float64Array(width);
+  for (const row of rows) for (let j = 0, from = row * width; j < width; j++) mean[j]! += features[from + j]!;
+  return mean.map((sum) => sum / rows.length);
 }

@@ -61,6 +61,7 @@ export async function fitPath(
 ): Promise<RidgePath> {
   const folds: FoldFit[] = [];
   const p = blocks.features + 1;
+  const room = roomFor(blocks.features);
   for (const [fold, own] of blocks.folds.entries()) {
     const others = blocks.folds.filter((_, index) => index !== fold);
     if (own.rows === 0 || others.every((block) => block.rows === 0))
@@ -71,7 +72,7 @@ export async function fitPath(
           hint: 'Use fewer folds, or label more rows.',
         },
       );
-    const solutions = await solvePath(centre(others, blocks.features), linearAlgebra, alphas, (share) =>
+    const solutions = await solvePath(centre(others, room), room, linearAlgebra, alphas, (share) =>
       working((fold + share) / blocks.folds.length),
     );
     const products = await linearAlgebra.product(own.gram.data, stack(solutions), p, solutions.length, p);
@@ -97,7 +98,8 @@ export async function fitAllPath(
 ): Promise<RidgeWeights[]> {
   if (blocks.folds.every((block) => block.rows === 0))
     throw new NoisefoldError('DATA_FOLDS', 'There is no labelled row to train on.');
-  const solutions = await solvePath(centre(blocks.folds, blocks.features), linearAlgebra, alphas, working);
+  const room = roomFor(blocks.features);
+  const solutions = await solvePath(centre(blocks.folds, room), room, linearAlgebra, alphas, working);
   return solutions.map((solution) => unshift(solution, blocks));
 }
 
@@ -111,7 +113,7 @@ export async function fitAll(blocks: GramBlocks, linearAlgebra: LinearAlgebra, a
 export const pathRows = (features: number, alphas: number): number =>
   Math.ceil(reductionPays(features, alphas) ? 2 * features : (alphas * features) / 3);
 
-const idle: Working = () => Promise.resolve();
+export const idle: Working = () => Promise.resolve();
 
 /** Predictions for `rows` rows of [rows, features]: x'w + intercept, summed in float64. */
 export function predict(weights: RidgeWeights, features: Float32Array, rows: number): Float64Array {
@@ -142,8 +144,22 @@ export function dotRow(weights: RidgeWeights, features: Float32Array, at: number
 export const determination = (squares: number, variation: number): number =>
   variation > 0 ? 1 - squares / variation : squares === 0 ? 1 : 0;
 
-/** Sums blocks and centres the sums. */
-function centre(blocks: readonly GramBlock[], features: number): NormalEquations {
+/** Memory that is used again, one training set after the other: fresh one would have to be cleared, and collected. */
+interface Room {
+  readonly features: number;
+  /** [features, features] each: the training set's Gram, and its factors. */
+  readonly gram: Float64Array;
+  readonly factor: Float64Array;
+}
+
+const roomFor = (features: number): Room => ({
+  features,
+  gram: new Float64Array(features * features),
+  factor: new Float64Array(features * features),
+});
+
+/** Sums blocks and centres the sums, in the room given. */
+function centre(blocks: readonly GramBlock[], { features, gram }: Room): NormalEquations {
   const p = features + 1;
   const used = blocks.filter((block) => block.rows > 0);
   const cross = new Float64Array(p);
@@ -155,10 +171,10 @@ function centre(blocks: readonly GramBlock[], features: number): NormalEquations
     }
   const rows = sums[features]!;
   const targetMean = cross[features]! / rows;
-  const gram = new Float64Array(features * features);
   for (let i = 0; i < features; i++) {
     const at = i * features;
     const factor = sums[i]! / rows;
+    gram.fill(0, at, at + features);
     for (const block of used) {
       const source = block.gram.data;
       for (let j = 0, from = i * p; j < features; j++) gram[at + j]! += source[from + j]!;
@@ -177,6 +193,7 @@ function centre(blocks: readonly GramBlock[], features: number): NormalEquations
 /** [w, intercept] in shifted coordinates, for every alpha: by one reduction to band form where that pays, and one Cholesky factor each where not. */
 async function solvePath(
   equations: NormalEquations,
+  room: Room,
   linearAlgebra: LinearAlgebra,
   alphas: readonly number[],
   working: Working,
@@ -188,7 +205,7 @@ async function solvePath(
   const solutions: Float64Array[] = [];
   for (const [index, alpha] of alphas.entries()) {
     const solution = new Float64Array(n + 1);
-    solution.set(known[index] ?? (await solveByCholesky(gram, cross, alpha, linearAlgebra)));
+    solution.set(known[index] ?? (await solveByCholesky(gram, cross, alpha, linearAlgebra, room.factor)));
     let intercept = targetMean;
     for (let j = 0; j < n; j++) intercept -= mean[j]! * solution[j]!;
     solution[n] = intercept;
@@ -198,23 +215,25 @@ async function solvePath(
   return solutions;
 }
 
-async function solveByCholesky(
+/** @param room [n, n], for the factor */
+export async function solveByCholesky(
   gram: Float64Array,
   cross: Float64Array,
   alpha: number,
   linearAlgebra: LinearAlgebra,
+  room: Float64Array,
 ): Promise<Float64Array> {
   const n = cross.length;
-  const penalised = gram.slice();
-  for (let j = 0; j < n; j++) penalised[j * n + j]! += alpha;
-  const factor = await linearAlgebra.cholesky(penalised, n);
+  room.set(gram);
+  for (let j = 0; j < n; j++) room[j * n + j]! += alpha;
+  const factor = await linearAlgebra.cholesky(room, n);
   const solution = cross.slice();
   substitute(factor, n, solution);
   return solution;
 }
 
 /** Solves L L' x = b in place, given the lower factor; both sweeps read L by rows. */
-export function substitute(factor: Float64Array, n: number, b: Float64Array): void {
+function substitute(factor: Float64Array, n: number, b: Float64Array): void {
   for (let i = 0; i < n; i++) {
     let sum = b[i]!;
     for (let j = 0, at = i * n; j < i; j++) sum -= factor[at + j]! * b[j]!;

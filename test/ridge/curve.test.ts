@@ -92,8 +92,14 @@ describe('the search for alpha', () => {
         fc.boolean(),
         async (count, bottom, from, flat) => {
           const best = bottom % count;
-          const loss = (index: number): Promise<number> => Promise.resolve(Math.max(Math.abs(index - best), flat ? 1 : 0));
-          assert.equal(await descend(loss, count, from % count), flat ? Math.min(best + 1, count - 1) : best);
+          const asked: number[] = [];
+          const losses = (indices: readonly number[]): Promise<number[]> => {
+            asked.push(...indices);
+            return Promise.resolve(indices.map((index) => Math.max(Math.abs(index - best), flat ? 1 : 0)));
+          };
+          assert.equal(await descend(losses, count, from % count), flat ? Math.min(best + 1, count - 1) : best);
+          assert.equal(new Set(asked).size, asked.length);
+          assert.ok(asked.every((index) => index >= 0 && index < count));
         },
       ),
     );
