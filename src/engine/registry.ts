@@ -1,7 +1,7 @@
 /** Engines by name. Each is imported when it is asked for, so that a command that trains nothing loads none. */
 import { NoisefoldError } from '../base/errors.ts';
 import { silentLog, type Log } from '../base/ports.ts';
-import { autoEngines } from '../config/engine.ts';
+import { autoEngines, pairProblem } from '../config/engine.ts';
 import type { EngineName } from '../config/types.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 
@@ -31,7 +31,7 @@ const hints: Partial<Record<Engine['name'], string>> = {
 /**
  * The engine of a name; `auto` is the compiled one or, where that does not load, the best that does, with a warning.
  * @param replaced how some engines are loaded; a test can let one fail
- * Throws ENGINE_UNAVAILABLE.
+ * Throws ENGINE_UNAVAILABLE, also for an engine without that device: a task's engine is its study's, and its device the worker's.
  */
 export async function loadEngine(
   name: EngineName,
@@ -39,6 +39,11 @@ export async function loadEngine(
   log: Log = silentLog,
   replaced: Partial<Loaders> = {},
 ): Promise<Engine> {
+  const problem = pairProblem({ engine: name, device: options.device ?? 'auto' });
+  if (problem !== undefined)
+    throw new NoisefoldError('ENGINE_UNAVAILABLE', problem, {
+      hint: 'The engine that a study names (workers.engine) is what every worker runs, on the device that the worker was started with (--device).',
+    });
   const load = async (wanted: Engine['name']): Promise<Engine> => {
     try {
       return await (replaced[wanted] ?? loaders[wanted])(options);
@@ -49,19 +54,19 @@ export async function loadEngine(
   if (name !== 'auto') return load(name);
   // Who names a GPU does not want the CPU without being told.
   if (options.device === 'webgpu' || options.device === 'cuda') return load('onnx');
-  let problem: NoisefoldError | undefined;
+  let failure: NoisefoldError | undefined;
   for (const candidate of autoEngines) {
     try {
       const engine = await load(candidate);
-      if (problem !== undefined)
-        log.log('warn', `${problem.message}; training with the ${candidate} engine, which is ${slower[candidate]}`);
+      if (failure !== undefined)
+        log.log('warn', `${failure.message}; training with the ${candidate} engine, which is ${slower[candidate]}`);
       return engine;
     } catch (error) {
       if (!(error instanceof NoisefoldError) || error.code !== 'ENGINE_UNAVAILABLE') throw error;
-      problem ??= error;
+      failure ??= error;
     }
   }
-  throw problem ?? new NoisefoldError('INTERNAL', 'there is no engine');
+  throw failure ?? new NoisefoldError('INTERNAL', 'there is no engine');
 }
 
 function unavailable(name: Engine['name'], cause: unknown): NoisefoldError {

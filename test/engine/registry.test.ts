@@ -14,6 +14,19 @@ describe('loadEngine', () => {
     assert.equal((await loadEngine('auto', { threads: 1 })).name, 'onnx');
   });
 
+  it('does not give an engine for a device that it does not have, as where a study names the one and a worker has the other', async () => {
+    for (const [engine, device] of [
+      ['wasm', 'webgpu'],
+      ['cpu', 'cuda'],
+      ['tensorflow', 'cpu'],
+    ] as const)
+      await assert.rejects(loadEngine(engine, { threads: 1, device }), (error: NoisefoldError) => {
+        const says = new RegExp(`^the engine ${engine} takes the device auto.*, not ${device} `);
+        return error.code === 'ENGINE_UNAVAILABLE' && says.test(error.message) && /--device/.test(error.hint ?? '');
+      });
+    assert.equal((await loadEngine('wasm', { threads: 1, device: 'cpu' })).name, 'wasm');
+  });
+
   it('says why an engine does not load and what to do, and makes do with the next best for auto, with a warning', async () => {
     const absent = (): Promise<never> => Promise.reject(new Error('Cannot find module onnxruntime_binding.node'));
     await assert.rejects(loadEngine('onnx', { threads: 1 }, silentLog, { onnx: absent }), (error: NoisefoldError) => {

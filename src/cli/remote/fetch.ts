@@ -103,8 +103,10 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
           where: shown(paths.file('trials')),
           hint: `Each trial’s error.json says why; noisefold retry ${args.study} tries again.`,
         });
+      // The study's device is no more this machine's than its workers'.
+      const here: SweepConfig = { ...config, workers: { ...config.workers, device: 'auto' } };
       if (args.json) note('best/ and report.md are written by fetch without --json');
-      else await finishAndShow({ config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note });
+      else await finishAndShow({ config: here, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note });
     } finally {
       store.close();
     }

@@ -38,6 +38,12 @@ async function submit(args: SubmitArguments): Promise<void> {
   const say = (line: string): void => log.log('info', line);
   const { config, prepared } = await loadStudyInputs(args.config, log, args.set);
   const { plan, dataHash, data, table, blobs } = studyContents(config, prepared);
+  const { device } = config.workers;
+  if (device !== 'auto')
+    log.log(
+      'warn',
+      `workers.device: ${device} is not handed over: each worker computes where it was started to (worker --device)`,
+    );
   await withClient(args, async (client) => {
     // An upload waits for a coordinator as long as it takes; whoever named the wrong address is to hear of it.
     await client.ask({ type: 'list' }, 'studies');

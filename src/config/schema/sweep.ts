@@ -106,13 +106,13 @@ const workers = z.strictObject({
     .enum(engineNames)
     .default(defaults.workers.engine)
     .describe(
-      'What runs the training steps. `auto`: onnx, else wasm, else cpu; the tensorflow engines are installed by deploy/tensorflow/install.mjs. A study keeps the engine of its first result; one that is named is what every worker runs, whatever it was started with.',
+      'What runs the training steps. `auto`: onnx, else wasm, else cpu; the tensorflow engines are installed by deploy/tensorflow/install.mjs. A study keeps the engine of its first result; one that is named is what every worker runs, whatever it was started with; the tasks of a worker whose `--device` it does not have fail, and say so.',
     ),
   device: z
     .enum(deviceNames)
     .default(defaults.workers.device)
     .describe(
-      'Where the engine computes. onnx has all of them, `auto`: an NVIDIA GPU that its CUDA or WebGPU provider reaches, else the CPU; wasm and cpu have `cpu`; TensorFlow chooses for itself, `auto`. Only on a CPU does a resumed run end in the same bytes. `noisefold doctor` lists what is there.',
+      'Where the engine computes. onnx has all of them, `auto`: an NVIDIA GPU that its CUDA or WebGPU provider reaches, else the CPU; wasm and cpu have `cpu`; TensorFlow chooses for itself, `auto`. Only on a CPU does a resumed run end in the same bytes. `noisefold doctor` lists what is there. For `sweep` and `train`: of a study that is submitted each worker computes where it was started to (`worker --device`).',
     ),
 });
 
