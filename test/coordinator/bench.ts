@@ -1,5 +1,6 @@
 /** A coordinator on loopback with stores in memory, and real workers on fake tasks. */
 import assert from 'node:assert/strict';
+import { afterEach } from 'node:test';
 import { memoryArtifacts, type MemoryArtifacts } from '../../src/artifacts/memory.ts';
 import type { ArtifactStore } from '../../src/artifacts/store.ts';
 import { sha256 } from '../../src/base/hash.ts';
@@ -92,6 +93,12 @@ export const resultOf = (trial: string): TaskResult => ({
 
 export type Run = Launcher['run'];
 
+/** A test that fails before it closes its bench would keep the process, and with it the whole run, for ever. */
+const opened = new Set<Bench>();
+afterEach(async () => {
+  for (const bench of opened) await bench.close();
+});
+
 export interface Setup {
   readonly stores?: Map<string, Store>;
   readonly faults?: LoopbackOptions;
@@ -104,6 +111,8 @@ export interface Setup {
   readonly open?: StudyStores['open'];
   readonly onDiskFull?: (full: boolean) => void;
   readonly now?: () => number;
+  /** The coordinator's timers. */
+  readonly every?: CoordinatorOptions['timers']['every'];
 }
 
 export interface Bench {
@@ -179,7 +188,7 @@ export function open(setup: Setup = {}): Bench {
     clock: { now: setup.now ?? (() => Date.now()) },
     timers: {
       // A full disk is looked at again after a second; a test does not wait that long.
-      every: (ms, callback) => every(Math.min(ms, 20), callback),
+      every: setup.every ?? ((ms, callback) => every(Math.min(ms, 20), callback)),
       endOfTurn: (callback) => void setImmediate(callback),
     },
     log: setup.log ?? log,
@@ -191,7 +200,7 @@ export function open(setup: Setup = {}): Bench {
   });
   const workers: Worker[] = [];
   let requests = 0;
-  return {
+  const bench: Bench = {
     coordinator,
     stores,
     artifacts,
@@ -233,11 +242,14 @@ export function open(setup: Setup = {}): Bench {
       return { heard, send: (message) => transport.send(message) };
     },
     async close() {
+      if (!opened.delete(bench)) return;
       for (const worker of workers) worker.abort();
       await coordinator.close();
       await loopback.coordinator.close();
     },
   };
+  opened.add(bench);
+  return bench;
 }
 
 export async function until(condition: () => boolean, what: string): Promise<void> {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { NoisefoldError } from '../../src/base/errors.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -96,14 +95,25 @@ describe('a coordinator with workers', () => {
   });
 
   it('hears the heartbeats that came while it stood still before it ends a lease', async () => {
-    let standstillMs = 0;
-    const bench = open({ stores: oneStudy(), policy: { leaseMs: 1_000 }, now: () => Date.now() + standstillMs });
+    let nowMs = 0;
+    const timers: (() => void)[] = [];
+    const every = (_ms: number, callback: () => void): (() => void) => {
+      timers.push(callback);
+      return () => {};
+    };
+    const tick = async (): Promise<void> => {
+      for (const callback of timers) callback();
+      await settled();
+    };
+    const bench = open({ stores: oneStudy(), policy: { leaseMs: 1_000 }, now: () => nowMs, every });
     bench.join('w', () => ({ interrupt: () => {}, kill: () => {} }));
-    const running = (): boolean => [...(bench.coordinator.state().studies.get('s')?.tasks.held() ?? [])][0]?.status === 'running';
-    await until(running, 'a running task');
-    standstillMs = 60_000;
-    await sleep(100);
-    assert.ok(running());
+    const held = () => [...(bench.coordinator.state().studies.get('s')?.tasks.held() ?? [])][0];
+    await until(() => held()?.status === 'running', 'a running task');
+    nowMs = 60_000;
+    await tick();
+    await until(() => (held()?.leaseUntil ?? 0) > nowMs, 'a heartbeat');
+    await tick();
+    assert.equal(held()?.status, 'running');
     const story = bench.stores.get('s')?.transitions() ?? [];
     assert.ok(!story.some(({ cause }) => cause === 'lease ended'));
     await bench.close();
