@@ -20,6 +20,7 @@ import {
   type StudyInputs,
 } from './context.ts';
 import { dataHash } from '../dataset/study-data.ts';
+import { countsText } from '../report/counts.ts';
 import { createDisplay, terminalOf } from './display.ts';
 import { finishAndShow } from './finish.ts';
 import { fileLog } from './log.ts';
@@ -109,13 +110,13 @@ async function runSweep(args: SweepArguments): Promise<void> {
     await writeRanking(paths, ranking, config.protocol, timings);
     await retain(paths, study, config, state);
     if (interrupted || state.status !== 'finished') {
-      const trials = [...tasksByTrial(tasks).values()];
-      const done = trials.filter((own) => trialStatus(own) === 'done').length;
+      const byTrial = tasksByTrial(tasks);
+      const isDone = (trial: string): boolean => trialStatus(byTrial.get(trial) ?? []) === 'done';
       throw new NoisefoldError(
         'INTERRUPTED',
-        done === trials.length
+        study.plan.trials.every(({ id }) => isDone(id))
           ? 'every trial is done; the best model and the report are still to be written'
-          : `${done} of ${trials.length} trials are done, baselines included; the others go on from their checkpoints`,
+          : `${countsText(study.plan.trials, isDone)} are done; the others go on from their checkpoints`,
         {
           where: shown(paths.folder),
           hint: `Resume with: ${again}`,

@@ -6,8 +6,8 @@ export interface Fetched {
   readonly folder: string;
   readonly study: string;
   readonly status: Exclude<StudyStatus, 'finished'>;
-  /** Of all trials, baselines included. */
-  readonly trials: number;
+  /** How many trials and baselines are scored, as countsText says it; and of both together. */
+  readonly counts: string;
   readonly scored: number;
   /** Trials whose final checkpoints came along; the best one first. */
   readonly checkpoints: readonly string[];
@@ -19,14 +19,14 @@ export interface Fetched {
 
 /** Lines, without newlines. */
 export function fetchedLines(fetched: Fetched): readonly string[] {
-  const { folder, status, trials, scored, checkpoints } = fetched;
+  const { folder, status, counts, scored, checkpoints } = fetched;
   const [first, ...others] = checkpoints;
   const checkpointsOf =
     first === undefined
       ? 'of none'
       : `of ${first}${others.length > 2 ? ` and ${others.length} others` : others.map((id) => `, ${id}`).join('')}`;
   const rows: readonly (readonly [what: string, about: string])[] = [
-    ['ranking.csv, ranking.json', `the ranking so far: ${scored} of ${trials} trials, baselines included`],
+    ['ranking.csv, ranking.json', `the ranking so far: ${counts}`],
     ...(scored === 0 ? [] : [['trials/', `what is over; checkpoints ${checkpointsOf}`] as const]),
     ['study.db, artifacts/', 'the copy that the next fetch goes on from'],
   ];

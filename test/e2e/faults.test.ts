@@ -131,7 +131,7 @@ describe('a sweep that is stopped', { skip: process.platform === 'win32' }, () =
     assert.equal(await running.ended, 75);
     assert.match(
       running.stderr(),
-      /INTERRUPTED .*stopped\/small: \d of 5 trials are done.*\n.*noisefold sweep small\.yaml .*--output stopped/,
+      /INTERRUPTED .*stopped\/small: \d of 3 trials and 2 of 2 baselines are done; .*\n.*noisefold sweep small\.yaml .*--output stopped/,
     );
     const finished = study.table('timings.csv').map((row) => row['trial'] ?? '');
     assert.ok(finished.length >= 3 && !finished.includes('trial-0003'), `finished: ${finished.join()}`);

@@ -23,6 +23,10 @@ describe('a study that is submitted', () => {
     assert.match(submitted.stderr(), /^warning: workers\.device: cuda is not handed over: each worker/m);
     service.worker('worker', { args: ['--device', 'cpu'] });
     await service.finished('small');
-    await service.command(0, 'fetch', 'small');
+    const fetched = await service.command(0, 'fetch', 'small');
+    const counts = '2 of 2 trials and 2 of 2 baselines are scored';
+    assert.ok(fetched.stderr().includes(counts), fetched.stderr());
+    const status = await service.command(0, 'status', 'small');
+    assert.match(status.stdout(), /^2\/2 trials and 2\/2 baselines done/m);
   });
 });

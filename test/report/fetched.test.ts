@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { TrialKind } from '../../src/plan/types.ts';
+import { countsText } from '../../src/report/counts.ts';
 import { type Fetched, fetchedLines } from '../../src/report/fetched.ts';
 
 const fetched: Fetched = {
   folder: 'runs/diamonds',
   study: 'diamonds',
   status: 'running',
-  trials: 14,
+  counts: '1 of 12 trials and 2 of 2 baselines',
   scored: 3,
   checkpoints: ['trial-0002', 'untrained-0002'],
   earlier: false,
@@ -14,11 +16,24 @@ const fetched: Fetched = {
 };
 const said = (change: Partial<Fetched> = {}): string => fetchedLines({ ...fetched, ...change }).join('\n');
 
+describe('how far a study is', () => {
+  it('is said of trials that are trained, and of baselines apart', () => {
+    const trials = ([...['raw', 'untrained'], ...Array.from({ length: 3 }, () => 'trained')] as TrialKind[]).map((kind, i) => ({
+      id: `${i}`,
+      kind,
+    }));
+    assert.equal(
+      countsText(trials, (id) => ['0', '3'].includes(id)),
+      '1 of 3 trials and 1 of 2 baselines',
+    );
+  });
+});
+
 describe('what is said of a study that was fetched before its end', () => {
   it('is what is there, what is not yet, and that the same command completes it', () => {
     assert.deepEqual(fetchedLines(fetched), [
       'runs/diamonds has the study as it is now, running:',
-      '  ranking.csv, ranking.json  the ranking so far: 3 of 14 trials, baselines included',
+      '  ranking.csv, ranking.json  the ranking so far: 1 of 12 trials and 2 of 2 baselines',
       '  trials/                    what is over; checkpoints of trial-0002, untrained-0002',
       '  study.db, artifacts/       the copy that the next fetch goes on from',
       'Not there yet: best/ (model, features, predictions) and report.md. When the study is finished, the same command completes the folder: noisefold fetch diamonds',
@@ -27,7 +42,7 @@ describe('what is said of a study that was fetched before its end', () => {
 
   it('counts checkpoints where there are many, and names no folder that is not there', () => {
     assert.match(said({ checkpoints: ['a', 'b', 'c', 'd'] }), /checkpoints of a and 3 others$/m);
-    assert.match(said({ checkpoints: [], scored: 1 }), /1 of 14 trials.*\n.*checkpoints of none$/m);
+    assert.match(said({ checkpoints: [], scored: 1 }), /1 of 12 trials.*\n.*checkpoints of none$/m);
     assert.doesNotMatch(said({ checkpoints: [], scored: 0 }), /trials\//);
   });
 

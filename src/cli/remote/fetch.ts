@@ -15,6 +15,7 @@ import { decodePrepared } from '../../dataset/serialise.ts';
 import type { Trial } from '../../plan/types.ts';
 import type { ResultOf } from '../../rank/aggregate.ts';
 import type { RankedTrial } from '../../rank/types.ts';
+import { countsText } from '../../report/counts.ts';
 import { fetchedLines } from '../../report/fetched.ts';
 import type { TaskState } from '../../scheduler/types.ts';
 import { takeLock } from '../../store/database.ts';
@@ -69,7 +70,9 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
     const store = openStore(paths.database, { readonly: true });
     try {
       const row = rowOf(store, paths);
-      const config = JSON.parse(row.config) as SweepConfig;
+      const own = JSON.parse(row.config) as SweepConfig;
+      // The study's device is no more this machine's than its workers'.
+      const config: SweepConfig = { ...own, workers: { ...own.workers, device: 'auto' } };
       const artifacts = fileArtifacts(paths.artifacts);
       const bring = bringer(client, artifacts, args.study);
       const prepared = await decodePreparedTable(await bring(row.table), async (data) => decodePrepared(await bring(data)));
@@ -86,27 +89,26 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
       await writeTrials(paths, plan.trials, tasks, prepared, config.seed, row.dataHash, artifacts, resultOf);
       if (args.json) printJson({ folder: paths.folder, status: summary.status, ranking });
       const { status } = row;
-      const [folder, scored, trials] = [shown(paths.folder), ranking.length, plan.trials.length];
+      const [folder, scored] = [shown(paths.folder), ranking.length];
+      const counts = countsText(plan.trials, (trial) => ranking.some(({ id }) => id === trial));
       if (status !== 'finished') {
         const checkpoints = ranking.flatMap(({ id, checkpoint }) =>
           checkpoint !== undefined && (wanted?.has(id) ?? true) ? [id] : [],
         );
         const again = commandAgain();
         const earlier = await isThere(paths.file('report.md'));
-        for (const line of fetchedLines({ folder, study: args.study, status, trials, scored, checkpoints, earlier, again }))
+        for (const line of fetchedLines({ folder, study: args.study, status, counts, scored, checkpoints, earlier, again }))
           note(line);
         return;
       }
-      note(`${folder}: ${scored} of ${trials} trials are scored, baselines included`);
+      note(`${folder}: ${counts} are scored`);
       if (!ranking.some(({ kind }) => kind === 'trained'))
         throw new NoisefoldError('STUDY_FAILED', 'no trial was scored', {
           where: shown(paths.file('trials')),
           hint: `Each trial’s error.json says why; noisefold retry ${args.study} tries again.`,
         });
-      // The study's device is no more this machine's than its workers'.
-      const here: SweepConfig = { ...config, workers: { ...config.workers, device: 'auto' } };
       if (args.json) note('best/ and report.md are written by fetch without --json');
-      else await finishAndShow({ config: here, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note });
+      else await finishAndShow({ config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note });
     } finally {
       store.close();
     }
