@@ -16,6 +16,7 @@ interface Bench {
 
 const benches: Readonly<Record<string, Bench>> = {
   step: { what: 'milliseconds a training step: compiled beside tfjs', load: () => import('./step.ts') },
+  stack: { what: 'a step of several trials in one graph, beside a process a trial', load: () => import('./stack.ts') },
   noise: { what: 'rows/s of swap noise, and its share of a training step', load: () => import('./noise.ts') },
   drain: { what: 'seconds from a signal to the end of a worker that trains', load: () => import('./drain.ts') },
   features: { what: 'rows/s of feature extraction: compiled beside tfjs', load: () => import('./features.ts') },

@@ -27,6 +27,12 @@ export const networks: readonly (readonly [name: string, network: NetworkSpec])[
   ['reference transformer: 8 x 128', { ...tps, model: { ...transformer, tokenSize: 128, feedForward: 512 } }],
 ];
 
+/** So small that calls and nodes take much of its step. */
+export const smallMlp: (typeof networks)[number] = [
+  'small mlp: 3 x 64',
+  { ...diamonds, model: { kind: 'mlp', units: 64, layers: 3 } },
+];
+
 export const allLayers = (network: NetworkSpec): number[] => Array.from({ length: hiddenLayers(network) }, (_, i) => i);
 
 export type EagerBackend = 'wasm' | 'cpu';

@@ -1,6 +1,7 @@
 /**
- * An engine in a process of its own, since TensorFlow reads threads and flags once a process. Arguments: engine ("as-it-comes" is tfjs wasm),
- * threads, index of the network. Each line of its input asks for something and is answered by a line of JSON; torch_step.py does the same.
+ * An engine in a process of its own, since TensorFlow reads threads and flags once a process. Arguments: engine ("as-it-comes" is tfjs wasm;
+ * "stacked" is onnx with several trials in one graph), threads, index of the network, and for "stacked" the number of trials. Each line of its
+ * input asks for something and is answered by a line of JSON; torch_step.py does the same.
  *
  *   open 384    a session for batches of 384 rows, and a first step, which compiles where steps do
  *   turn 400    steps for at least 400 ms, after one that does not count
@@ -9,7 +10,8 @@ import { createInterface } from 'node:readline';
 import type { Engine } from '../src/engine/engine.ts';
 import { loadEngine } from '../src/engine/registry.ts';
 import { initialState } from '../src/model/parameters.ts';
-import { eagerStep, learningRate, networks, prepareEager, randomBatch } from './networks.ts';
+import { eagerStep, learningRate, networks, prepareEager, randomBatch, smallMlp } from './networks.ts';
+import { stackedTraining } from './stacked-step.ts';
 
 export interface Opened {
   readonly version: string;
@@ -31,8 +33,8 @@ interface Step {
   release(): Promise<void>;
 }
 
-const [name = '', threads, index] = process.argv.slice(2);
-const network = networks[Number(index)]![1];
+const [name = '', threads, index, trials] = process.argv.slice(2);
+const network = [...networks, smallMlp][Number(index)]![1];
 const coreMs = (): number => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e3;
@@ -44,6 +46,11 @@ async function openStep(rows: number): Promise<Step> {
     prepareEager();
     const { run } = eagerStep('wasm', network, batch);
     return { version: '', step: run, release: () => Promise.resolve() };
+  }
+  if (name === 'stacked') {
+    const each = <T>(value: T): T[] => Array<T>(Number(trials)).fill(value);
+    const session = await stackedTraining(Number(threads), network, rows, Number(trials), initialState(network, 1));
+    return { version: '', step: () => session.step(each(batch), each(learningRate)), release: () => session.release() };
   }
   const engine = await loadEngine(name as Engine['name'], { threads: Number(threads) });
   const session = await engine.training(network, rows, initialState(network, 1));
