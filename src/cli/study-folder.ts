@@ -21,6 +21,7 @@ import type { Store } from '../store/store.ts';
 import { makeOutputFolder } from './output-folder.ts';
 import { encodePreparedTable } from './prepared-table.ts';
 import { version } from './version.ts';
+import { keepVersions, type Versions } from './versions.ts';
 
 /** Absolute paths of all that a study writes. */
 export interface StudyPaths {
@@ -61,6 +62,8 @@ export interface OpenStudy {
   readonly engine: EngineName;
   /** Whether an earlier run of the same study is taken up again. */
   readonly resumed: boolean;
+  /** Who ran it before, as versions.json tells. */
+  readonly ranBefore: readonly Versions[];
 }
 
 /** What a study is made of, apart from its name and configuration: what its row names, and the blobs. */
@@ -123,7 +126,9 @@ export async function openStudy(paths: StudyPaths, config: SweepConfig, prepared
     const row = { name: config.study, config: canonicalJson(config), ...hashes, ...contents, version };
     if (known === undefined) store.create({ ...row, status: 'running', createdMs: nowMs }, plan);
     else store.extend({ ...row, status: known.status, createdMs: known.createdMs }, plan);
-    return { store, artifacts, plan: store.plan(), engine, resumed: known !== undefined };
+    // Nothing is run of a study that is over.
+    const ranBefore = store.tasks().every(isOver) ? [] : await keepVersions(paths.file('versions.json'), known?.version);
+    return { store, artifacts, plan: store.plan(), engine, resumed: known !== undefined, ranBefore };
   } catch (thrown) {
     store.close();
     throw thrown;

@@ -29,6 +29,7 @@ import { retain } from './retain.ts';
 import { runStudy, type EndedStudy } from './run-study.ts';
 import { processLauncher } from '../worker/task-launcher.ts';
 import { openStudy, shown, studyPaths, type OpenStudy, type StudyPaths } from './study-folder.ts';
+import { versionsNote } from './versions.ts';
 
 interface SweepArguments extends CommonArguments {
   config: string;
@@ -100,6 +101,8 @@ async function runSweep(args: SweepArguments): Promise<void> {
         display.note(`Checkpoints that were lost or damaged on disk are trained again: ${redone.join(', ')}`);
       const over = study.store.tasks().every(isOver);
       display.note(over ? `This study is finished: ${shown(paths.folder)}` : `Going on with the study in ${shown(paths.folder)}`);
+      const versions = versionsNote(study.ranBefore);
+      if (versions !== undefined) display.note(versions);
     }
     const { state, interrupted } = await runAndWriteTrials(config, inputs, study, paths, display, log);
     display.close();

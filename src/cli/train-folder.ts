@@ -12,6 +12,7 @@ import { engineNames, type EngineName, type SweepConfig, type TrialConfig } from
 import type { TaskFold } from '../plan/types.ts';
 import { makeOutputFolder } from './output-folder.ts';
 import { version } from './version.ts';
+import type { Versions } from './versions.ts';
 
 export interface Trained {
   readonly config: SweepConfig;
@@ -36,9 +37,18 @@ export interface Course {
 
 export interface Run {
   readonly artifacts: ArtifactStore;
+  /** Who began the training, where this goes on with it. */
+  readonly begunBy: readonly Versions[];
   /** Where the files of a task go: the folder, or that of a fold. */
   folderOf(fold: TaskFold): string;
   courseOf(fold: TaskFold): Promise<Course>;
+}
+
+/** What run.json may hold besides. */
+interface Known {
+  readonly config?: TrialConfig;
+  readonly engine?: string;
+  readonly noisefold?: string;
 }
 
 const runFile = (folder: string): string => join(folder, 'run.json');
@@ -60,7 +70,7 @@ export async function openRun(folder: string, { config, trial, data, engine }: T
   };
   const known = await readJson(runFile(folder));
   if (known !== undefined) {
-    const was = known as Partial<typeof identity> & { readonly config?: TrialConfig; readonly engine?: string };
+    const was = known as Known & Partial<typeof identity>;
     const differing =
       was.data !== data
         ? 'other data'
@@ -80,12 +90,18 @@ export async function openRun(folder: string, { config, trial, data, engine }: T
         hint: `Choose another folder with --out, or remove ${folder} to start anew.`,
       });
   }
+  const { node } = process.versions;
   if (known === undefined)
-    await writeFileDurably(runFile(folder), `${canonicalJson({ ...identity, engine, config: trial, noisefold: version }, 2)}\n`);
+    await writeFileDurably(
+      runFile(folder),
+      `${canonicalJson({ ...identity, engine, config: trial, noisefold: version, node }, 2)}\n`,
+    );
   const artifacts = fileArtifacts(join(folder, 'artifacts'));
   const folderOf = (fold: TaskFold): string => (fold === 'all' ? folder : join(folder, `fold-${fold}`));
+  const { noisefold } = (known ?? {}) as Known;
   return {
     artifacts,
+    begunBy: noisefold === undefined ? [] : [{ noisefold }],
     folderOf,
     async courseOf(fold) {
       await mkdir(folderOf(fold), { recursive: true });

@@ -36,6 +36,7 @@ import { atLeastOne, type CommonArguments, loadConfig, loadData, openMachine, re
 import { showProgress } from './progress.ts';
 import { mainMetric, metricName, overFolds } from './ridge.ts';
 import { type Course, engineOfRun, openRun } from './train-folder.ts';
+import { versionsNote } from './versions.ts';
 
 interface TrainArguments extends CommonArguments {
   config: string;
@@ -79,6 +80,8 @@ export const trainCommand: CommandModule<CommonArguments, TrainArguments> = {
     const machine = await openMachine(name, args.threads ?? workers.threads, log, args.device ?? workers.device);
     const { engine, linearAlgebra } = machine;
     const run = await openRun(folder, { config, trial, data: dataHash(prepared), engine: engine.name });
+    const versions = versionsNote(run.begunBy);
+    if (versions !== undefined) log.log('info', versions);
     log.log('info', `Engine ${engine.name}, ${machine.threads} ${machine.threads === 1 ? 'thread' : 'threads'}`);
 
     const stop = stopOnInterrupt(log);

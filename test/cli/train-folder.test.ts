@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { NoisefoldError } from '../../src/base/errors.ts';
 import { engineOfRun, openRun } from '../../src/cli/train-folder.ts';
+import { version } from '../../src/cli/version.ts';
 import { configOf, planOf } from '../coordinator/bench.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'noisefold-train-'));
@@ -23,7 +24,7 @@ describe('the folder of a training', () => {
   it('is gone on with by the engine that began, and refused to another, which is told', async () => {
     await open('wasm');
     assert.equal(await engineOfRun(join(folder, 'run')), 'wasm');
-    await open('wasm');
+    assert.deepEqual((await open('wasm')).begunBy, [{ noisefold: version }]);
     await assert.rejects(open('onnx'), ({ code, message }: NoisefoldError) => {
       assert.equal(code, 'CONFIG_CHANGED');
       assert.match(message, /the engine wasm, not onnx/);

@@ -1,6 +1,6 @@
 /** What a study survives: killed workers, tasks and sweeps, and a user who stops it. The ranking never shows it. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -136,8 +136,12 @@ describe('a sweep that is stopped', { skip: process.platform === 'win32' }, () =
     const finished = study.table('timings.csv').map((row) => row['trial'] ?? '');
     assert.ok(finished.length >= 3 && !finished.includes('trial-0003'), `finished: ${finished.join()}`);
 
+    const versions = join(study.folder, 'versions.json');
+    const own = readFileSync(versions, 'utf8');
+    assert.equal((JSON.parse(own) as { node: string }[])[0]?.node, process.versions.node);
+    writeFileSync(versions, own.replace(/"noisefold": ".*"/, '"noisefold": "0.0.1"'));
     const again = await run(0, folder, ...command('stopped'));
-    assert.match(again.stderr(), /Going on with the study/);
+    assert.match(again.stderr(), /Going on with the study.*\n.*noisefold 0\.0\.1 ran it before, and this is .* bytes may differ/);
     sameResults(study);
     const counts = leases(study);
     for (const id of finished) assert.equal(counts[id], 1, `${id} was run again`);
