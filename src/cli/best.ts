@@ -12,7 +12,7 @@ import { inverseTarget } from '../dataset/target.ts';
 import { openCsv, openNpy, openParquet, type RowIds, type RowWriter } from '../dataset/write.ts';
 import type { Engine } from '../engine/engine.ts';
 import { createGramBlocks } from '../ridge/gram.ts';
-import { fitAll, predict, type RidgeWeights } from '../ridge/solve.ts';
+import { fitAll, idle, predict, type RidgeWeights, type Working } from '../ridge/solve.ts';
 import type { LinearAlgebra } from '../ridge/types.ts';
 import { combinedAlpha, type FeatureSource, featuresOf, type Member, widthOf } from '../train/ensemble.ts';
 import { rowIds } from './context.ts';
@@ -34,6 +34,8 @@ export interface BestOptions {
   readonly engine: Engine;
   readonly linearAlgebra: LinearAlgebra;
   readonly log: Log;
+  /** Told the share that is done after each block of rows; a rejection leaves no file half written. */
+  readonly working?: Working;
 }
 
 /** Paths of what was written. */
@@ -50,7 +52,7 @@ export interface BestFiles {
  * rows in the pass that writes the features; a second pass predicts the others. Throws RIDGE_SINGULAR, DISK_FULL's cause, and what the engine throws.
  */
 export async function exportBest(options: BestOptions): Promise<BestFiles> {
-  const { folder, sweep, prepared, trial, engine, linearAlgebra, log } = options;
+  const { folder, sweep, prepared, trial, engine, linearAlgebra, log, working = idle } = options;
   const { data } = prepared;
   const inputs = inputsOf(prepared);
   const source: FeatureSource = {
@@ -64,11 +66,16 @@ export async function exportBest(options: BestOptions): Promise<BestFiles> {
   const files = { bundle: folder, npy: join(folder, 'features.npy'), parquet: join(folder, 'features.parquet') };
   log.log('info', `Writing ${thousands(data.inputs.rows)} rows of ${thousands(widthOf(source))} features to ${shown(folder)}`);
 
-  const ridgeWeights = await writeFeatures(source, inputs, data, files, ids, { linearAlgebra, alpha });
+  const unlabelled = Uint32Array.from(data.target.keys()).filter((row) => Number.isNaN(data.target[row]));
+  const toDo = data.target.length + unlabelled.length;
+  const ridgeWeights = await writeFeatures(source, inputs, data, files, ids, {
+    linearAlgebra,
+    alpha,
+    between: (rows) => working(rows / toDo),
+  });
   await writeBundle(folder, bundleOf(sweep, prepared, trial.id, trial.config, source, alpha, ridgeWeights));
 
   const predictions = join(folder, 'predictions.csv');
-  const unlabelled = Uint32Array.from(data.target.keys()).filter((row) => Number.isNaN(data.target[row]));
   if (unlabelled.length === 0) {
     await rm(predictions, { force: true });
     return files;
@@ -77,6 +84,7 @@ export async function exportBest(options: BestOptions): Promise<BestFiles> {
     source,
     ridgeWeights,
     inputs.map((own) => rowsOf(own, unlabelled)),
+    (rows) => working((data.target.length + rows) / toDo),
   );
   await writePredictions(
     predictions,
@@ -88,6 +96,9 @@ export async function exportBest(options: BestOptions): Promise<BestFiles> {
   return { ...files, predictions };
 }
 
+/** Told how many rows are done, after each block of them; a rejection ends the pass. */
+type Between = (rows: number) => Promise<void>;
+
 /** One pass over all rows: both files, and ridge on the labelled ones. */
 async function writeFeatures(
   source: FeatureSource,
@@ -95,7 +106,7 @@ async function writeFeatures(
   { target, folds }: Prepared['data'],
   files: { readonly npy: string; readonly parquet: string },
   ids: RowIds,
-  { linearAlgebra, alpha }: { readonly linearAlgebra: LinearAlgebra; readonly alpha: number },
+  { linearAlgebra, alpha, between }: { readonly linearAlgebra: LinearAlgebra; readonly alpha: number; readonly between: Between },
 ): Promise<RidgeWeights> {
   const width = widthOf(source);
   const writers: RowWriter[] = [];
@@ -107,6 +118,7 @@ async function writeFeatures(
     for await (const { start, rows, features } of featuresOf(source, inputs)) {
       for (const writer of writers) await writer.write(start, rows, width, features);
       await grams.accumulate(features, target.subarray(start, start + rows), together.subarray(start, start + rows));
+      await between(start + rows);
     }
     const weights = await fitAll(await grams.finish(), linearAlgebra, alpha);
     for (const writer of writers) await writer.close();
@@ -116,14 +128,28 @@ async function writeFeatures(
   }
 }
 
+/** Multiplications of exportBest, about; to write a value takes as long as some hundred of them. */
+export function bestWork(
+  { inputs, target }: Prepared['data'],
+  source: Pick<FeatureSource, 'features' | 'combine' | 'members'>,
+): number {
+  const width = widthOf(source);
+  const labelled = target.reduce((sum, y) => sum + (Number.isNaN(y) ? 0 : 1), 0);
+  return (labelled * width ** 2) / 2 + width ** 3 / 3 + 600 * inputs.rows * width;
+}
+
 /** Ridge scores of every row, in the transformed unit. `inputs`: the rows in the encoding of each network. */
 export async function predictRows(
   source: FeatureSource,
   weights: RidgeWeights,
   inputs: readonly Matrix32[],
+  between: Between = idle,
 ): Promise<Float64Array> {
   const scores = new Float64Array(inputs[0]?.rows ?? 0);
-  for await (const { start, rows, features } of featuresOf(source, inputs)) scores.set(predict(weights, features, rows), start);
+  for await (const { start, rows, features } of featuresOf(source, inputs)) {
+    scores.set(predict(weights, features, rows), start);
+    await between(start + rows);
+  }
   return scores;
 }
 

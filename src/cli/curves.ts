@@ -5,9 +5,9 @@
 import { rowsOf, type Matrix32 } from '../base/matrix.ts';
 import type { RidgeConfig } from '../config/types.ts';
 import type { PreparedData } from '../dataset/types.ts';
-import type { LearningCurve } from '../report/model.ts';
-import { learningCurve, type FeatureRows } from '../ridge/curve.ts';
-import type { LinearAlgebra } from '../ridge/types.ts';
+import { curveRows, learningCurve, type FeatureRows } from '../ridge/curve.ts';
+import type { Working } from '../ridge/solve.ts';
+import type { LearningCurvePoint, LinearAlgebra } from '../ridge/types.ts';
 import { featuresOf, widthOf, type FeatureSource } from '../train/ensemble.ts';
 
 export interface CurveInput {
@@ -16,32 +16,40 @@ export interface CurveInput {
   readonly ridge: RidgeConfig;
   readonly seed: number;
   readonly linearAlgebra: LinearAlgebra;
-  /** Feature sets by trial id; `inputs` for the raw baseline. */
-  readonly sets: readonly { readonly name: string; readonly source: Omit<FeatureSource, 'combine'> | 'inputs' }[];
-  readonly onSet: (name: string) => void;
+  /** `inputs` for the raw baseline. */
+  readonly source: Omit<FeatureSource, 'combine'> | 'inputs';
+  /** Told the share that is done. */
+  readonly working: Working;
 }
 
-export async function learningCurves({ data, ridge, seed, linearAlgebra, sets, onSet }: CurveInput): Promise<LearningCurve[]> {
-  const curves: LearningCurve[] = [];
-  if (ridge.learningCurve.labels.length === 0) return curves;
-  for (const { name, source } of sets) {
-    onSet(name);
-    const { labels, draws } = ridge.learningCurve;
-    const points = await learningCurve({
-      features: source === 'inputs' ? inputRows(data.inputs) : featureRows(source, data.inputs),
-      target:
-        data.heldOut === undefined ? data.target : data.target.map((y, row) => (data.folds[row] === data.heldOut ? y : NaN)),
-      labels,
-      draws,
-      seed,
-      alphas: ridge.alphas,
-      task: data.task,
-      linearAlgebra,
-    });
-    curves.push({ name, points });
-  }
-  return curves;
+/** Of one feature set. Throws RIDGE_SINGULAR, what the engine throws, and what `working` does. */
+export function learningCurveOf({ data, ridge, source, ...rest }: CurveInput): Promise<LearningCurvePoint[]> {
+  return learningCurve({
+    ...rest,
+    ...ridge.learningCurve,
+    features: source === 'inputs' ? inputRows(data.inputs) : featureRows(source, data.inputs),
+    target: curveTarget(data),
+    alphas: ridge.alphas,
+    task: data.task,
+  });
 }
+
+/** Multiplications of a learning curve, about. */
+export function curveWork({ data, ridge, source }: Pick<CurveInput, 'data' | 'ridge' | 'source'>): number {
+  const width = source === 'inputs' ? data.inputs.cols : widthOf(oneOf(source));
+  const labelled = curveTarget(data).reduce((sum, y) => sum + (Number.isNaN(y) ? 0 : 1), 0);
+  return curveRows(width, labelled, ridge.learningCurve.labels, ridge.learningCurve.draws) * width ** 2;
+}
+
+const curveTarget = (data: PreparedData): Float64Array =>
+  data.heldOut === undefined ? data.target : data.target.map((y, row) => (data.folds[row] === data.heldOut ? y : NaN));
+
+/** The first network alone. */
+const oneOf = (trained: Omit<FeatureSource, 'combine'>): FeatureSource => ({
+  ...trained,
+  members: trained.members.slice(0, 1),
+  combine: 'concatenate',
+});
 
 const inputRows = (inputs: Matrix32): FeatureRows => ({
   width: inputs.cols,
@@ -49,7 +57,7 @@ const inputRows = (inputs: Matrix32): FeatureRows => ({
 });
 
 function featureRows(trained: Omit<FeatureSource, 'combine'>, inputs: Matrix32): FeatureRows {
-  const source: FeatureSource = { ...trained, members: trained.members.slice(0, 1), combine: 'concatenate' };
+  const source = oneOf(trained);
   const width = widthOf(source);
   return {
     width,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { NoisefoldError } from '../base/errors.ts';
 import { hashOf } from '../base/hash.ts';
+import type { Log } from '../base/ports.ts';
 import { writeFileDurably } from '../checkpoint/files.ts';
 import { finalWeights } from '../checkpoint/averaging.ts';
 import { decodeCheckpoint } from '../checkpoint/format.ts';
@@ -22,11 +23,12 @@ import type { TaskState } from '../scheduler/types.ts';
 import type { EffectiveCorruption } from '../train/types.ts';
 import { networkOf } from '../train/network.ts';
 import { type FeatureSource, type Member } from '../train/ensemble.ts';
-import { exportBest } from './best.ts';
-import { openMachine } from './context.ts';
-import { learningCurves } from './curves.ts';
+import { bestWork, exportBest } from './best.ts';
+import { commandAgain, openMachine, realClock, terminalLog } from './context.ts';
+import { curveWork, learningCurveOf } from './curves.ts';
 import { paintOf, terminalOf } from './display.ts';
 import { failuresOf, secondsOf, tasksByTrial } from './outputs.ts';
+import { openPhases } from './phases.ts';
 import { version } from './version.ts';
 import { shown, type StudyPaths } from './study-folder.ts';
 
@@ -42,7 +44,10 @@ export interface FinishOptions {
   /** With at least one trained trial. */
   readonly ranking: readonly RankedTrial[];
   readonly timings: readonly TimingRow[];
-  readonly note: (line: string) => void;
+  /** Nothing but warnings on standard error. */
+  readonly quiet: boolean;
+  /** Told the phases and their seconds. */
+  readonly log: Log;
 }
 
 /**
@@ -104,13 +109,17 @@ const allThere = (files: readonly WrittenFile[]): Promise<boolean> =>
   );
 
 async function writeAll(options: FinishOptions): Promise<void> {
-  const { config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note } = options;
+  const { config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, quiet, log } = options;
   const best = ranking.find(({ kind }) => kind === 'trained');
   const trial = plan.trials.find(({ id }) => id === best?.id);
   if (best === undefined || trial === undefined)
     throw new NoisefoldError('INTERNAL', 'a study without a trained trial cannot be finished');
-  const log = { log: (_level: string, message: string): void => note(message) };
-  const { engine, linearAlgebra } = await openMachine(config.workers.engine, 'auto', log, config.workers.device);
+  const { engine, linearAlgebra } = await openMachine(
+    config.workers.engine,
+    'auto',
+    terminalLog({ quiet, verbose: false }),
+    config.workers.device,
+  );
 
   const byTrial = tasksByTrial(tasks);
   const outcomeOfTrial = (id: string): TrialOutcome => outcomeOf(byTrial.get(id) ?? [], prepared.data.task, resultOf);
@@ -130,27 +139,54 @@ async function writeAll(options: FinishOptions): Promise<void> {
   const untrained = best.untrained === undefined ? undefined : await sourceOf(best.untrained);
   if (source === undefined) throw new NoisefoldError('INTERNAL', `${best.id} has no checkpoint`);
 
-  await exportBest({
-    folder: paths.best,
-    sweep: config,
-    prepared,
-    trial: { id: best.id, config: trial.config, members: source.members, alpha: best.alpha },
-    engine,
-    linearAlgebra,
-    log,
-  });
-  const curves: readonly LearningCurve[] = await learningCurves({
-    data: prepared.folds?.[0]?.data ?? prepared.data,
-    ridge: config.ridge,
-    seed: config.seed,
-    linearAlgebra,
-    sets: [
-      { name: 'raw', source: 'inputs' },
-      ...(best.untrained === undefined || untrained === undefined ? [] : [{ name: best.untrained, source: untrained }]),
-      { name: best.id, source },
+  const { ridge, seed } = config;
+  const curveData = prepared.folds?.[0]?.data ?? prepared.data;
+  const sets =
+    ridge.learningCurve.labels.length === 0
+      ? []
+      : [
+          { name: 'raw', source: 'inputs' as const },
+          ...(best.untrained === undefined || untrained === undefined ? [] : [{ name: best.untrained, source: untrained }]),
+          { name: best.id, source },
+        ];
+  const phases = openPhases({
+    title: 'finishing',
+    phases: [
+      { name: 'the best model and its features', work: bestWork(prepared.data, { ...source, combine: config.features.folds }) },
+      ...sets.map((set) => ({
+        name: `learning curve of ${set.name}`,
+        work: curveWork({ data: curveData, ridge, source: set.source }),
+      })),
     ],
-    onSet: (name) => note(`Learning curve of ${name}`),
+    ...{ out: process.stderr, isTTY: terminalOf(process.stderr, process.env).isTTY, quiet, clock: realClock, log },
+    interrupted: new NoisefoldError(
+      'INTERRUPTED',
+      'the trials are done and ranked; the best model, the learning curves and the report are not all written yet',
+      { where: shown(paths.folder), hint: `Finish with: ${commandAgain()}` },
+    ),
   });
+  const curves: LearningCurve[] = [];
+  try {
+    await phases.run((working) =>
+      exportBest({
+        folder: paths.best,
+        sweep: config,
+        prepared,
+        trial: { id: best.id, config: trial.config, members: source.members, alpha: best.alpha },
+        ...{ engine, linearAlgebra, working },
+        log: { log: (_level, message) => phases.note(message) },
+      }),
+    );
+    for (const set of sets)
+      curves.push({
+        name: set.name,
+        points: await phases.run((working) =>
+          learningCurveOf({ data: curveData, ridge, seed, linearAlgebra, source: set.source, working }),
+        ),
+      });
+  } finally {
+    phases.close();
+  }
   await writeFileDurably(paths.file('learning_curve.csv'), learningCurveCsv(curves));
   await writeFileDurably(paths.file('folds.csv'), foldsCsv(config.data.id ?? 'row', prepared.ids, prepared.data.folds));
 

@@ -131,19 +131,12 @@ async function runSweep(args: SweepArguments): Promise<void> {
         where: shown(paths.file('trials')),
         hint: 'Each trial’s error.json says why.',
       });
-    process.once('SIGINT', () => {
-      const left = new NoisefoldError('INTERRUPTED', 'the trials are done and ranked; the best model is not written yet', {
-        where: shown(paths.folder),
-        hint: `Write it with: ${again}`,
-      });
-      process.stderr.write(`\n${left.format()}\n`);
-      process.exit(left.exit);
-    });
     await finishAndShow({
       ...{ config, prepared, paths, tasks, resultOf, ranking, timings },
       plan: study.plan,
       artifacts: study.artifacts,
-      note: (line) => display.note(line),
+      quiet: args.quiet,
+      log,
     });
   } catch (thrown) {
     display.close();

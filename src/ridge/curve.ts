@@ -41,7 +41,7 @@ export interface LearningCurveInput {
 }
 
 const innerFolds = 5;
-const heldOutAtMost = 8000;
+const heldOutOf = (labelled: number): number => Math.min(8000, Math.floor(labelled / 2));
 
 /**
  * One point a size, ascending: RMSE (binary: AUC) on the held-out rows, mean and standard error over draws.
@@ -53,7 +53,7 @@ export async function learningCurve(input: LearningCurveInput): Promise<Learning
   const { heldOut, pool } = divide(target, seed);
   const sizes = sizesOf(input.labels, pool.length);
   if (sizes.length === 0) return [];
-  const toDo = curveRows(features.width, sizes, input.draws);
+  const toDo = drawsRows(features.width, sizes, input.draws);
   let done = 0;
   const test = { features: await features.read(heldOut), target: pick(target, heldOut) };
   const points: LearningCurvePoint[] = [];
@@ -80,8 +80,14 @@ export async function learningCurve(input: LearningCurveInput): Promise<Learning
 const sizesOf = (labels: readonly number[], pool: number): readonly number[] =>
   [...new Set(labels)].filter((size) => size >= 2 * innerFolds && size <= pool).sort((a, b) => a - b);
 
-/** The work of a learning curve, in rows of its features' Gram (width^2 multiplications each): what progress is reckoned by. */
-export const curveRows = (width: number, sizes: readonly number[], draws: number): number =>
+/**
+ * The work of a learning curve, in rows of its features' Gram (width^2 multiplications each): what progress is reckoned by.
+ * @param labelled the number of labelled rows
+ */
+export const curveRows = (width: number, labelled: number, labels: readonly number[], draws: number): number =>
+  drawsRows(width, sizesOf(labels, labelled - heldOutOf(labelled)), draws);
+
+const drawsRows = (width: number, sizes: readonly number[], draws: number): number =>
   sizes.reduce((sum, size) => sum + draws * drawRows(width, size), 0);
 
 /** Of one draw: its kernel or Gram, and the factors of three alphas in five folds and of all rows once. */
@@ -96,7 +102,7 @@ export function divide(target: Float64Array, seed: number): { heldOut: Uint32Arr
   const order = permutation(labelled.length, sequence(stream(seed, 'learning-curve', 'held-out'))).map(
     (index) => labelled[index]!,
   );
-  const count = Math.min(heldOutAtMost, Math.floor(labelled.length / 2));
+  const count = heldOutOf(labelled.length);
   return { heldOut: order.slice(0, count), pool: order.slice(count) };
 }
 

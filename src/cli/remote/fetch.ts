@@ -7,6 +7,7 @@ import type { CommandModule } from 'yargs';
 import { fileArtifacts } from '../../artifacts/files.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { NoisefoldError } from '../../base/errors.ts';
+import { silentLog } from '../../base/ports.ts';
 import { writeFileDurably } from '../../checkpoint/files.ts';
 import type { SweepConfig } from '../../config/types.ts';
 import { differenceOf } from '../../coordinator/submit.ts';
@@ -108,7 +109,10 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
           hint: `Each trial’s error.json says why; noisefold retry ${args.study} tries again.`,
         });
       if (args.json) note('best/ and report.md are written by fetch without --json');
-      else await finishAndShow({ config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, note });
+      else {
+        const study = { config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings };
+        await finishAndShow({ ...study, quiet: args.quiet, log: silentLog });
+      }
     } finally {
       store.close();
     }
