@@ -29,7 +29,13 @@ const stripValues = 2 ** 18;
  */
 export function onnxLinearAlgebra(options: { readonly threads: number }): LinearAlgebra {
   const open = (model: Uint8Array): Promise<InferenceSession> =>
-    InferenceSession.create(model, { intraOpNumThreads: options.threads, interOpNumThreads: 1, logSeverityLevel: 3 });
+    InferenceSession.create(model, {
+      intraOpNumThreads: options.threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+      // Each session has threads of its own. After a product they would spin, in the way of the next session's and of everybody else.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
+    });
   const grams = new Map<number, Promise<InferenceSession>>();
   const products = new Map<ProductKind, Promise<InferenceSession>>();
   let scratch = new Float64Array(0);
