@@ -69,6 +69,21 @@ describe('the learning curve', () => {
     assert.notDeepEqual(await learningCurve({ ...input('plain', 200, 6), seed: 5 }), once);
   });
 
+  it('tells the share that is done after each draw, up to 1, and ends where that rejects', async () => {
+    const shares: number[] = [];
+    const working = (share: number): Promise<void> => {
+      shares.push(share);
+      return Promise.resolve();
+    };
+    await learningCurve({ ...input('plain', 300, 30), working });
+    assert.equal(shares.length, 9);
+    assert.ok(shares.every((share, i) => share > (shares[i - 1] ?? 0)));
+    assert.ok(Math.abs(shares.at(-1)! - 1) < 1e-12);
+    const study = input('plain', 300, 30);
+    await assert.rejects(learningCurve({ ...study, working: () => Promise.reject(new Error('stopped')) }), /stopped/);
+    assert.equal(study.asked.length, 2);
+  });
+
   it('is an AUC for a binary task', async () => {
     const curve = await learningCurve(input('binary', 300, 10));
     assert.ok(curve.every(({ mean }) => mean > 0.6 && mean <= 1));
