@@ -1,12 +1,12 @@
 /** Which engine a study is trained with: `auto` is settled on each machine, but one study should have one answer. And which devices go with it. */
 import type { DeviceName, EngineName } from './types.ts';
 
-/** What may be named beside an engine, next to `auto`. TensorFlow takes the GPU that it finds, and cannot be told to leave it. */
+/** What may be named beside an engine, next to `auto`. TensorFlow takes the GPU that it finds, and cannot be told to leave it; where it finds none, `cuda` is refused. */
 const devicesOf: Readonly<Record<EngineName, readonly DeviceName[]>> = {
   auto: ['cpu', 'webgpu', 'cuda'],
   onnx: ['cpu', 'webgpu', 'cuda'],
-  tensorflow: [],
-  'tensorflow-eager': [],
+  tensorflow: ['cuda'],
+  'tensorflow-eager': ['cuda'],
   wasm: ['cpu'],
   cpu: ['cpu'],
 };

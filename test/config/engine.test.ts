@@ -31,7 +31,8 @@ describe('an engine and a device', () => {
       ),
     );
     assert.deepEqual(pairs, [
-      ...['auto cpu', 'auto webgpu', 'auto cuda', 'onnx cpu', 'onnx webgpu', 'onnx cuda', 'wasm cpu', 'cpu cpu'],
+      ...['auto cpu', 'auto webgpu', 'auto cuda', 'onnx cpu', 'onnx webgpu', 'onnx cuda'],
+      ...['tensorflow cuda', 'tensorflow-eager cuda', 'wasm cpu', 'cpu cpu'],
     ]);
     for (const engine of engineNames) assert.equal(pairProblem({ engine, device: 'auto' }), undefined);
   });

@@ -112,7 +112,7 @@ const workers = z.strictObject({
     .enum(deviceNames)
     .default(defaults.workers.device)
     .describe(
-      'Where the engine computes. onnx has all of them, `auto`: an NVIDIA GPU that its CUDA or WebGPU provider reaches, else the CPU; wasm and cpu have `cpu`; TensorFlow chooses for itself, `auto`. Only on a CPU does a resumed run end in the same bytes. `noisefold doctor` lists what is there. For `sweep` and `train`: of a study that is submitted each worker computes where it was started to (`worker --device`).',
+      'Where the engine computes. onnx has all of them, `auto`: an NVIDIA GPU that its CUDA or WebGPU provider reaches, else the CPU; wasm and cpu have `cpu`; TensorFlow takes the GPU that it finds (`auto`), and with `cuda` is an error where it finds none. Only on a CPU does a resumed run end in the same bytes. `noisefold doctor` lists what is there. For `sweep` and `train`: of a study that is submitted each worker computes where it was started to (`worker --device`).',
     ),
 });
 

@@ -5,6 +5,7 @@
  * Calls block the thread for the whole step, as ONNX Runtime's do: sessions belong in a process that keeps no promises.
  */
 import * as tf from '@tensorflow/tfjs';
+import { NoisefoldError } from '../../base/errors.ts';
 import { featureWidth, inputWidth, parameterCount } from '../../model/parameters.ts';
 import { stepRates } from '../../model/step.ts';
 import { valuesOf } from '../backend.ts';
@@ -12,15 +13,15 @@ import { checkLength, checkState } from '../check.ts';
 import { eagerEngine } from '../eager/engine.ts';
 import type { Engine, EngineOptions, FeatureSession, TrainingSession } from '../engine.ts';
 import { featureGraph, trainingGraph } from '../trace/programs.ts';
-import { backend, loadLibrary } from './library.ts';
+import { backend, type Library, loadLibrary } from './library.ts';
 import { openModel } from './model.ts';
 
 /**
  * The compiled engine. With XLA, which is on where there is a GPU, resuming is not promised to end in the same bytes: repeated runs on a CPU
  * were seen to differ, and nobody has looked on a GPU yet.
  */
-export function tensorflowEngine({ threads }: EngineOptions): Engine {
-  const library = loadLibrary(threads);
+export function tensorflowEngine(options: EngineOptions): Engine {
+  const library = libraryFor(options);
   const { device, version, xla } = library;
   return {
     name: 'tensorflow',
@@ -109,9 +110,19 @@ export function tensorflowEngine({ threads }: EngineOptions): Engine {
 }
 
 /** The same library, operation by operation. */
-export function tensorflowEagerEngine({ threads }: EngineOptions): Engine {
-  const { device, version } = loadLibrary(threads);
+export function tensorflowEagerEngine(options: EngineOptions): Engine {
+  const { device, version } = libraryFor(options);
   return eagerEngine({ name: 'tensorflow-eager', backend, capabilities: { bitExact: device === 'cpu', device, version } });
+}
+
+/** The library, on the device that was named. Throws ENGINE_UNAVAILABLE. */
+function libraryFor({ threads, device: wanted }: EngineOptions): Library {
+  const library = loadLibrary(threads);
+  if (wanted === 'cuda' && library.device !== 'gpu')
+    throw new NoisefoldError('ENGINE_UNAVAILABLE', `TensorFlow found no GPU (${library.version})`, {
+      hint: 'node deploy/tensorflow/install.mjs --cuda installs the TensorFlow for NVIDIA GPUs; noisefold doctor says what it finds.',
+    });
+  return library;
 }
 
 const vectors = (values: Readonly<Record<string, Float32Array>>): tf.NamedTensorMap =>
