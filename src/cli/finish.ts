@@ -8,14 +8,14 @@ import type { Log } from '../base/ports.ts';
 import { writeFileDurably } from '../checkpoint/files.ts';
 import { finalWeights } from '../checkpoint/averaging.ts';
 import { decodeCheckpoint } from '../checkpoint/format.ts';
-import type { SweepConfig } from '../config/types.ts';
+import type { SweepConfig, TrialConfig } from '../config/types.ts';
 import type { Prepared } from '../dataset/prepare.ts';
 import { dataFor } from '../dataset/study-data.ts';
 import type { Plan } from '../plan/types.ts';
 import { outcomeOf, type ResultOf, type TrialOutcome } from '../rank/aggregate.ts';
 import { rankingJson } from '../rank/render.ts';
 import type { RankedTrial } from '../rank/types.ts';
-import { foldsCsv, learningCurveCsv, type TimingRow } from '../report/csv.ts';
+import { foldsCsv, learningCurveCsv, type RungRow, type TimingRow } from '../report/csv.ts';
 import { leaderboard } from '../report/leaderboard.ts';
 import { reportMarkdown } from '../report/markdown.ts';
 import type { LearningCurve } from '../report/model.ts';
@@ -27,7 +27,7 @@ import { bestWork, exportBest } from './best.ts';
 import { commandAgain, openMachine, realClock, terminalLog } from './context.ts';
 import { curveWork, learningCurveOf } from './curves.ts';
 import { paintOf, terminalOf } from './display.ts';
-import { failuresOf, secondsOf, tasksByTrial } from './outputs.ts';
+import { failuresOf, rungSizes, secondsOf, tasksByTrial } from './outputs.ts';
 import { openPhases } from './phases.ts';
 import { version } from './version.ts';
 import { shown, type StudyPaths } from './study-folder.ts';
@@ -48,6 +48,8 @@ export interface FinishOptions {
   readonly quiet: boolean;
   /** Told the phases and their seconds. */
   readonly log: Log;
+  /** Of successive halving. */
+  readonly rungs: readonly RungRow[];
 }
 
 /**
@@ -172,7 +174,7 @@ async function writeAll(options: FinishOptions): Promise<void> {
         folder: paths.best,
         sweep: config,
         prepared,
-        trial: { id: best.id, config: trial.config, members: source.members, alpha: best.alpha },
+        trial: { id: best.id, config: trainedFor(trial.config, best.epochs), members: source.members, alpha: best.alpha },
         ...{ engine, linearAlgebra, working },
         log: { log: (_level, message) => phases.note(message) },
       }),
@@ -202,6 +204,9 @@ async function writeAll(options: FinishOptions): Promise<void> {
       engines: [...new Set(timings.map((row) => row.engine))].filter((engine) => engine !== 'none'),
       noisefold: version,
       ranking,
+      ...(config.search.halving !== undefined && {
+        halving: { mode: config.search.halving.mode, rungs: rungSizes(options.rungs) },
+      }),
       failures: failuresOf(tasks),
       seconds: secondsOf(timings),
       corruption: corruptionOf(outcomeOfTrial(best.id)),
@@ -221,6 +226,12 @@ async function writeAll(options: FinishOptions): Promise<void> {
   );
   await writeFileDurably(paths.file('report.md'), report);
 }
+
+/** A trial's configuration as it was trained: successive halving may have stopped it early. */
+const trainedFor = (config: TrialConfig, epochs = config.training.epochs): TrialConfig => ({
+  ...config,
+  training: { ...config.training, epochs },
+});
 
 /** Of the first fold's network. */
 const corruptionOf = (outcome: TrialOutcome): readonly EffectiveCorruption[] =>

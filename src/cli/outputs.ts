@@ -7,6 +7,7 @@ import { writeCheckpointFiles, writeFileDurably } from '../checkpoint/files.ts';
 import { inOrder } from '../config/parameters.ts';
 import type { Protocol } from '../config/types.ts';
 import type { PreparedData } from '../dataset/types.ts';
+import type { Rungs } from '../plan/rungs.ts';
 import type { Plan, Trial } from '../plan/types.ts';
 import {
   checkpointOf,
@@ -19,8 +20,11 @@ import {
 import { rankTrials } from '../rank/rank.ts';
 import { rankingCsv, rankingJson } from '../rank/render.ts';
 import type { RankedTrial, ScoredTrial } from '../rank/types.ts';
-import { corruptionCsv, historyCsv, timingsCsv, type TimingRow } from '../report/csv.ts';
-import type { TrialFailure } from '../report/model.ts';
+import { corruptionCsv, historyCsv, rungsCsv, timingsCsv, type RungRow, type TimingRow } from '../report/csv.ts';
+import type { RungSize, TrialFailure } from '../report/model.ts';
+import { standings } from '../scheduler/rungs.ts';
+import { meanOf, scoredTasks } from '../scheduler/scores.ts';
+import { taskTable } from '../scheduler/task-table.ts';
 import type { TaskState } from '../scheduler/types.ts';
 import type { Transition } from '../store/store.ts';
 import type { TaskResult } from '../train/types.ts';
@@ -55,7 +59,7 @@ export async function writeTrial(
       'error.json',
       failed.task.fold === 'all' ? failed.error : { ...failed.error, fold: failed.task.fold },
     );
-  for (const state of ended) {
+  for (const state of toBeWritten(tasks, ended)) {
     const { id, fold } = state.task;
     const result = resultOf(id);
     if (result === undefined) continue;
@@ -67,6 +71,15 @@ export async function writeTrial(
   if (outcome.status !== 'scored' || outcome.folds[0]?.fold === 'all') return;
   await writeJson(folder, 'score.json', outcome.score);
   if (trial.kind !== 'raw') await writeFileDurably(join(folder, 'folds.json'), foldsJson(outcome.folds));
+}
+
+/** What ended; with rungs, the trial's folder holds the highest one where all of it is done, so all of that where it has come with this. */
+function toBeWritten(tasks: readonly TaskState[], ended: readonly TaskState[]): readonly TaskState[] {
+  const scored = scoredTasks(tasks);
+  const ids = new Set(ended.map(({ task }) => task.id));
+  const isNow = scored.some(({ task }) => ids.has(task.id));
+  const rung = scored[0]?.task.rung ?? 0;
+  return rung === 0 ? ended.filter(({ task }) => task.rung === 0) : isNow ? scored : [];
 }
 
 async function writeResult(folder: string, trial: Trial, result: TaskResult, artifacts: ArtifactStore): Promise<void> {
@@ -93,37 +106,66 @@ export function tasksByTrial(tasks: ReadonlyMap<string, TaskState>): ReadonlyMap
   return byTrial;
 }
 
-/** Ranks what is done. Empty where nothing is. */
+/** Ranks what is scored. Empty where nothing is. */
 export function rankingOf(
   plan: Plan,
   tasks: ReadonlyMap<string, TaskState>,
   task: PreparedData['task'],
   resultOf: ResultOf,
+  rungs: Rungs | undefined,
 ): RankedTrial[] {
   const byTrial = tasksByTrial(tasks);
   const scored = plan.trials.flatMap(({ id, kind, parameters, untrained }): ScoredTrial[] => {
     const outcome = outcomeOf(byTrial.get(id) ?? [], task, resultOf);
     if (outcome.status !== 'scored') return [];
-    return [
-      { id, kind, parameters: inOrder(parameters), score: outcome.score, checkpoint: checkpointOf(outcome.folds), untrained },
-    ];
+    const epochs = kind === 'trained' ? rungs?.epochs[outcome.rung] : undefined;
+    const { score, folds } = outcome;
+    const scored = { id, kind, parameters: inOrder(parameters), score, checkpoint: checkpointOf(folds), untrained };
+    return [epochs === undefined ? scored : { ...scored, epochs }];
   });
   return rankTrials(scored, task);
 }
 
-/** ranking.csv and ranking.json hold what the seed decides; timings.csv holds what the machine decides. */
+/** ranking.csv and ranking.json, and with successive halving rungs.csv, hold what the seed decides; timings.csv holds what the machine decides. */
 export async function writeRanking(
   paths: StudyPaths,
   ranking: readonly RankedTrial[],
   protocol: Protocol,
   timings: readonly TimingRow[],
+  rungs: readonly RungRow[],
 ): Promise<void> {
   await writeFileDurably(paths.file('ranking.csv'), rankingCsv(ranking, protocol));
   await writeFileDurably(paths.file('ranking.json'), rankingJson(ranking, protocol));
   await writeFileDurably(paths.file('timings.csv'), timingsCsv(timings));
+  if (rungs.length > 0) await writeFileDurably(paths.file('rungs.csv'), rungsCsv(rungs));
 }
 
-export function timingsOf(tasks: ReadonlyMap<string, TaskState>, transitions: readonly Transition[]): TimingRow[] {
+/** Who was at which rung, and what it was worth there; none without rungs. */
+export function rungRowsOf(
+  tasks: ReadonlyMap<string, TaskState>,
+  task: PreparedData['task'],
+  rungs: Rungs | undefined,
+): readonly RungRow[] {
+  const metric = task === 'binary' ? 'auc' : 'rmse';
+  return standings({ tasks: taskTable([...tasks.values()]), rungs }).flatMap((here, rung) =>
+    here.map(({ trial, tasks: own, isPromoted }) => ({
+      ...{ rung: rung + 1, epochs: rungs?.epochs[rung] ?? 0, trial, mean: meanOf(own, metric), promoted: isPromoted },
+    })),
+  );
+}
+
+/** How many trials each rung had. */
+export function rungSizes(rows: readonly RungRow[]): readonly RungSize[] {
+  const sizes = new Map<number, RungSize>();
+  for (const { rung, epochs } of rows) sizes.set(rung, { epochs, trials: (sizes.get(rung)?.trials ?? 0) + 1 });
+  return [...sizes.values()];
+}
+
+export function timingsOf(
+  tasks: ReadonlyMap<string, TaskState>,
+  transitions: readonly Transition[],
+  rungs: Rungs | undefined,
+): TimingRow[] {
   const workers = new Map(transitions.filter(({ to }) => to === 'leased').map(({ task, worker }) => [task, worker]));
   return [...tasks.values()].flatMap(({ task, attempt, result }) =>
     result === undefined
@@ -132,6 +174,7 @@ export function timingsOf(tasks: ReadonlyMap<string, TaskState>, transitions: re
           {
             trial: task.trial,
             fold: task.fold,
+            ...(rungs !== undefined && { rung: task.rung + 1 }),
             attempts: attempt,
             worker: workers.get(task.id),
             seconds: result.seconds,

@@ -5,6 +5,7 @@ import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
 import type { SweepConfig, WorkersConfig } from '../config/types.ts';
 import { deviceNames, engineNames, type DeviceName, type EngineName } from '../config/types.ts';
 import { repairStudy } from '../coordinator/repair.ts';
+import { rungsOf } from '../plan/rungs.ts';
 import { isFinal, isOver } from '../scheduler/transitions.ts';
 import { trialStatus } from '../scheduler/trials.ts';
 import type { TaskState } from '../scheduler/types.ts';
@@ -24,7 +25,7 @@ import { countsText } from '../report/counts.ts';
 import { createDisplay, terminalOf } from './display.ts';
 import { finishAndShow } from './finish.ts';
 import { fileLog } from './log.ts';
-import { rankingOf, tasksByTrial, timingsOf, writeRanking, writeTrial } from './outputs.ts';
+import { rankingOf, rungRowsOf, tasksByTrial, timingsOf, writeRanking, writeTrial } from './outputs.ts';
 import { retain } from './retain.ts';
 import { runStudy, type EndedStudy } from './run-study.ts';
 import { processLauncher } from '../worker/task-launcher.ts';
@@ -108,9 +109,11 @@ async function runSweep(args: SweepArguments): Promise<void> {
     display.close();
     const tasks = new Map(state.tasks);
     const resultOf = (task: string): TaskResult | undefined => study.store.result(task);
-    const ranking = rankingOf(study.plan, tasks, data.task, resultOf);
-    const timings = timingsOf(tasks, study.store.transitions());
-    await writeRanking(paths, ranking, config.protocol, timings);
+    const rungs = rungsOf(config);
+    const ranking = rankingOf(study.plan, tasks, data.task, resultOf, rungs);
+    const timings = timingsOf(tasks, study.store.transitions(), rungs);
+    const rungRows = rungRowsOf(tasks, data.task, rungs);
+    await writeRanking(paths, ranking, config.protocol, timings, rungRows);
     await retain(paths, study, config, state);
     if (interrupted || state.status !== 'finished') {
       const byTrial = tasksByTrial(tasks);
@@ -137,6 +140,7 @@ async function runSweep(args: SweepArguments): Promise<void> {
       artifacts: study.artifacts,
       quiet: args.quiet,
       log,
+      rungs: rungRows,
     });
   } catch (thrown) {
     display.close();

@@ -1,6 +1,7 @@
 /** Checks that span sections. Each is made as soon as the sections it needs are right, whatever is wrong in the others. */
 import { pairProblem } from './engine.ts';
 import { cardinality, isDistribution, parameters } from './parameters.ts';
+import { rungEpochs } from './rungs.ts';
 import type { Problem } from './source.ts';
 import type { SweepConfig } from './types.ts';
 
@@ -9,6 +10,7 @@ export type Sections = Partial<Pick<SweepConfig, 'noise' | 'model' | 'training' 
 
 export const sectionProblems = (sections: Sections): readonly Problem[] => [
   ...gridProblems(sections),
+  ...halvingProblems(sections),
   ...layerProblems(sections),
   ...pairProblems(sections),
 ];
@@ -31,6 +33,29 @@ function gridProblems({ search, ...sections }: Sections): readonly Problem[] {
     {
       path: ['search', 'trials'],
       message: `the grid has ${points} points (${factors}), more than ${search.trials} trials (raise \`trials\` or list fewer values)`,
+    },
+  ];
+}
+
+/** Rungs are shares of one number of epochs, and there must be two of them. */
+function halvingProblems({ search, training }: Sections): readonly Problem[] {
+  const halving = search?.halving;
+  if (halving === undefined || training === undefined) return [];
+  const { epochs } = training;
+  if (typeof epochs !== 'number')
+    return [
+      {
+        path: ['training', 'epochs'],
+        message:
+          'with `search.halving` the rungs decide how long a trial is trained (give one number of epochs, that of the last rung)',
+      },
+    ];
+  const { factor, minEpochs } = halving;
+  if (rungEpochs(epochs, factor, minEpochs).length > 1) return [];
+  return [
+    {
+      path: ['search', 'halving'],
+      message: `there is only one rung: ${epochs} epochs, divided by ${factor}, are less than ${minEpochs} (raise \`training.epochs\`, or lower \`minEpochs\`)`,
     },
   ];
 }

@@ -100,8 +100,9 @@ export function decisive(config: SweepConfig) {
   const { layers, inputs } = config.features;
   const features = { layers, inputs };
   const { alphas, folds } = config.ridge;
-  const { sampler } = config.search;
-  return { study, seed, protocol, data, noise, model, training, features, ridge: { alphas, folds }, search: { sampler } };
+  const { sampler, halving } = config.search;
+  const search = { sampler, ...(halving === undefined ? {} : { halving }) };
+  return { study, seed, protocol, data, noise, model, training, features, ridge: { alphas, folds }, search };
 }
 
 /** The hash of what decides a trial's results. */

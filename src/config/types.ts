@@ -146,9 +146,26 @@ export interface RidgeConfig {
   readonly learningCurve: LearningCurveConfig;
 }
 
+/**
+ * Successive halving: all trials are trained for a few epochs and scored; the best one in `factor` goes on to `factor` times as many, until the last have had all.
+ * deterministic: a rung is decided when all of its trials are scored. eager: a worker that would wait trains the best of those that are scored on, and the rung is decided
+ * again, for what was missed, when all are.
+ */
+export const halvingModes = ['deterministic', 'eager'] as const;
+
+export interface HalvingConfig {
+  /** > 1: one trial in so many goes on. */
+  readonly factor: number;
+  /** The first rung has at least so many epochs. */
+  readonly minEpochs: number;
+  readonly mode: (typeof halvingModes)[number];
+}
+
 export interface SearchConfig {
   readonly sampler: SamplerName;
   readonly trials: number;
+  /** Absent: every trial gets all epochs. */
+  readonly halving?: HalvingConfig | undefined;
 }
 
 export interface WorkersConfig {

@@ -1,7 +1,7 @@
 /** What clients are told: made from the state after the turn in which they asked. Whatever takes time in proportion to a study's size is kept for a second. */
 import { NoisefoldError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
-import { meanOf } from '../rank/aggregate.ts';
+import { meanOf } from '../scheduler/scores.ts';
 import type { State, TaskState, WorkerState } from '../scheduler/types.ts';
 import type {
   Capabilities,

@@ -40,10 +40,10 @@ export function createGarbage({ state, studies, collector, inFlight, isKept, log
 
   function allReleased(): Map<string, number> {
     const all = new Map<string, number>();
-    for (const [name, { plan, metric, config }] of studies.open) {
+    for (const [name, { plan, config }] of studies.open) {
       const study = state().studies.get(name);
       if (study === undefined) continue;
-      for (const [hash, count] of releasedCheckpoints(study, plan, metric, config.checkpoints.keep))
+      for (const [hash, count] of releasedCheckpoints(study, plan, config.checkpoints.keep))
         all.set(hash, (all.get(hash) ?? 0) + count);
     }
     return all;

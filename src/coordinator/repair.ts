@@ -26,11 +26,24 @@ async function withoutCheckpoint(table: TaskTable, artifacts: ArtifactStore, tho
   return lost;
 }
 
-/** Those that the study's policy has not let go. */
-function wanted(lost: readonly TaskState[], tasks: TaskTable, { plan, metric, config }: OpenStudy): readonly TaskState[] {
+/** Whether the trial is on its way to a later rung, or there: it goes on from a checkpoint of its own, or from the beginning. */
+const goesOn = (tasks: TaskTable, { task }: TaskState): boolean =>
+  tasks
+    .ofTrial(task.trial)
+    .some(
+      ({ task: { rung, fold }, status }) => fold === task.fold && rung > task.rung && status !== 'failed' && status !== 'dropped',
+    );
+
+/** Those that the study's policy has not let go, and that no later rung replaces. */
+function wanted(
+  lost: readonly TaskState[],
+  tasks: TaskTable,
+  status: StudyStatus,
+  { plan, rungs, config }: OpenStudy,
+): readonly TaskState[] {
   if (lost.length === 0) return [];
-  const released = releasedCheckpoints({ tasks }, plan, metric, config.checkpoints.keep);
-  return lost.filter(({ checkpoint }) => checkpoint !== undefined && !released.has(checkpoint.hash));
+  const released = releasedCheckpoints({ tasks, rungs, status }, plan, config.checkpoints.keep);
+  return lost.filter((task) => task.checkpoint !== undefined && !released.has(task.checkpoint.hash) && !goesOn(tasks, task));
 }
 
 function say(log: Log, study: string, lost: readonly TaskState[]): void {
@@ -52,7 +65,7 @@ export async function repairStudy({ store, artifacts, thorough, nowMs, log }: Re
   const study = openStudyOf(store);
   if (study === undefined || study.row.status === 'cancelled') return [];
   const tasks = taskTable(store.tasks());
-  const lost = wanted(await withoutCheckpoint(tasks, artifacts, thorough), tasks, study);
+  const lost = wanted(await withoutCheckpoint(tasks, artifacts, thorough), tasks, study.row.status, study);
   if (lost.length === 0) return [];
   const changes = lost.map((state): TaskChange => {
     const { task, attempt } = state;
@@ -88,7 +101,7 @@ export function createHealer({ state, studies, artifacts, redo, log }: HealerOpt
       const missing = await withoutCheckpoint(before.tasks, artifacts, thorough);
       // What was let go meanwhile is not lost, and who was let go stays so.
       const now = state().studies.get(name);
-      const lost = now === undefined ? [] : wanted(missing, now.tasks, study);
+      const lost = now === undefined ? [] : wanted(missing, now.tasks, now.status, study);
       if (lost.length === 0) continue;
       say(log, name, lost);
       redo({

@@ -43,10 +43,12 @@ export function createRequests({ studies, answers, artifacts, clock, heal }: Req
     requireAlive(state, content.config.study);
     const { study, existed } = admit(studies, request, content, clock.now());
     const known = state.studies.get(study)?.tasks;
-    const added = (studies.open.get(study)?.plan.tasks ?? []).filter(({ id }) => known?.get(id) === undefined);
+    const open = studies.open.get(study);
+    const added = (open?.plan.tasks ?? []).filter(({ id }) => known?.get(id) === undefined);
     const reply = (): ClientAnswer => ({ type: 'accepted', study, existed });
     if (existed && added.length === 0) return { event: undefined, reply };
-    return { event: { type: 'submit', study, tasks: added.map(newTaskState), nowMs: clock.now() }, reply };
+    const { rungs } = open ?? {};
+    return { event: { type: 'submit', study, tasks: added.map(newTaskState), rungs, nowMs: clock.now() }, reply };
   }
 
   return {

@@ -40,10 +40,11 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   function sendTask(effect: Assign, resumeFrom: string | undefined, arrivedMs: number): void {
-    const { worker, study, task, attempt } = effect;
+    const { worker, study, attempt } = effect;
     const open = studies.open.get(study);
-    if (open === undefined || current(effect) === undefined) return;
-    const spec = open.specOf(task);
+    const held = current(effect);
+    if (open === undefined || held === undefined) return;
+    const spec = open.specOf(held.task);
     send(worker, { type: 'assign', study, attempt, spec: resumeFrom === undefined ? spec : { ...spec, resumeFrom } });
     if (metrics !== undefined) metrics.dispatched((metrics.now() - arrivedMs) / 1e3);
   }
@@ -64,6 +65,11 @@ export function createSender(options: SenderOptions): Sender {
   return {
     carryOut(effect, arrivedMs) {
       switch (effect.type) {
+        case 'add': {
+          const { study, task, cause } = effect;
+          log.log('info', cause, { study, trial: task.task.trial, task: task.task.id, rung: task.task.rung });
+          return;
+        }
         case 'persist': {
           const { study, task, from, cause } = effect;
           const { attempt, worker, status } = task;

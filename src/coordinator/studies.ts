@@ -3,9 +3,10 @@ import { asNoisefoldError, NoisefoldError } from '../base/errors.ts';
 import type { Log } from '../base/ports.ts';
 import { defaults } from '../config/defaults.ts';
 import type { SweepConfig } from '../config/types.ts';
-import type { Plan } from '../plan/types.ts';
+import { rungsOf, type Rungs } from '../plan/rungs.ts';
+import type { Plan, Task } from '../plan/types.ts';
 import type { StoredStudy } from '../scheduler/step.ts';
-import type { StudyStatus, TaskState } from '../scheduler/types.ts';
+import type { TaskState } from '../scheduler/types.ts';
 import type { Store, StudyRow } from '../store/store.ts';
 import type { TaskSpec } from '../train/types.ts';
 import type { StudyStores } from './types.ts';
@@ -14,10 +15,12 @@ export interface OpenStudy {
   readonly store: Store;
   readonly row: StudyRow;
   readonly config: SweepConfig;
+  /** Its tasks are those of the time when it was opened: rungs add more. */
   readonly plan: Plan;
+  readonly rungs: Rungs | undefined;
   readonly metric: 'rmse' | 'auc';
-  /** The whole of what a worker needs for a task, but for the checkpoint to go on from. Throws INTERNAL for a task that is not in the plan. */
-  readonly specOf: (task: string) => Omit<TaskSpec, 'resumeFrom'>;
+  /** The whole of what a worker needs for a task, but for the checkpoint to go on from. Throws INTERNAL for a task of a trial that is not in the plan. */
+  readonly specOf: (task: Task) => Omit<TaskSpec, 'resumeFrom'>;
 }
 
 /** What a store holds; undefined where it is empty. */
@@ -28,7 +31,7 @@ export function openStudyOf(store: Store): OpenStudy | undefined {
   const config = { checkpoints: defaults.checkpoints, ...(JSON.parse(row.config) as Omit<SweepConfig, 'checkpoints'>) };
   const plan = store.plan();
   const metric = config.data.target.task === 'binary' ? 'auc' : 'rmse';
-  return { store, row, config, plan, metric, specOf: specsOf(row, config, plan) };
+  return { store, row, config, plan, rungs: rungsOf(config), metric, specOf: specsOf(row, config, plan) };
 }
 
 export function specsOf(
@@ -38,13 +41,11 @@ export function specsOf(
 ): OpenStudy['specOf'] {
   const engine = workers.engine === 'auto' ? {} : { engine: workers.engine };
   const trials = new Map(plan.trials.map((trial) => [trial.id, trial]));
-  const tasks = new Map(plan.tasks.map((task) => [task.id, task]));
-  return (id) => {
-    const task = tasks.get(id);
-    const trial = task && trials.get(task.trial);
-    const data = task && row.data[task.fold === 'all' ? 0 : task.fold + 1];
-    if (task === undefined || trial === undefined || data === undefined)
-      throw new NoisefoldError('INTERNAL', `task ${id} is not in the plan of ${row.name}, or has no data`);
+  return (task) => {
+    const trial = trials.get(task.trial);
+    const data = row.data[task.fold === 'all' ? 0 : task.fold + 1];
+    if (trial === undefined || data === undefined)
+      throw new NoisefoldError('INTERNAL', `task ${task.id} is of no trial in the plan of ${row.name}, or has no data`);
     return { task, kind: trial.kind, config: trial.config, seed, ridge, data, ...engine };
   };
 }
@@ -65,9 +66,9 @@ export interface Studies {
 }
 
 /** More tasks than a finished study had are written before its status says so. */
-function storedStudy(name: string, status: StudyStatus, tasks: readonly TaskState[]): StoredStudy {
+function storedStudy({ row: { name, status }, rungs }: OpenStudy, tasks: readonly TaskState[]): StoredStudy {
   const isExtended = status === 'finished' && tasks.some((task) => task.status === 'pending');
-  return { name, status: isExtended ? 'running' : status, tasks };
+  return { name, status: isExtended ? 'running' : status, tasks, rungs };
 }
 
 /** Opens all studies that are there. One that cannot be opened is broken. */
@@ -109,9 +110,9 @@ export function openStudies(stores: StudyStores, log: Log): Studies {
     breakDown,
     stored() {
       const all: StoredStudy[] = [];
-      for (const [name, { row, store }] of [...open])
+      for (const [name, study] of [...open])
         try {
-          all.push(storedStudy(name, row.status, store.tasks()));
+          all.push(storedStudy(study, study.store.tasks()));
         } catch (thrown) {
           breakDown(name, asNoisefoldError(thrown));
         }

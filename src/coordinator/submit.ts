@@ -4,6 +4,7 @@ import { canonicalJson } from '../base/json.ts';
 import { changesOf } from '../config/changes.ts';
 import { configHash, decisive, parseSweep } from '../config/parse.ts';
 import type { SweepConfig } from '../config/types.ts';
+import { rungsOf } from '../plan/rungs.ts';
 import type { Plan } from '../plan/types.ts';
 import type { StudyRow } from '../store/store.ts';
 import type { ClientRequest } from '../wire/messages.ts';
@@ -65,14 +66,20 @@ function checkedPlan({ plan: json, data }: Submission, config: SweepConfig): Pla
       if (ids.has(id)) throw refuse(`${id} is there twice`);
       ids.add(id);
     }
+    const first = rungsOf(config)?.epochs[0];
+    for (const { id, rung, fromStep, toStep } of plan.tasks) {
+      // Rungs add the others, in whole epochs.
+      if (rung !== 0 || fromStep !== 0 || toStep % (first ?? 1) !== 0) throw refuse(`${id} is not of the first rung`);
+    }
     const planned = new Set(plan.tasks.map(({ trial }) => trial));
     for (const { id, untrained } of plan.trials) {
       if (id.includes('/') || !planned.has(id)) throw refuse(`${id} has no task`);
       if (untrained !== undefined && !ids.has(untrained)) throw refuse(`${id} has no baseline ${untrained}`);
     }
     const specOf = specsOf({ name: config.study, data }, config, plan);
-    for (const { id } of plan.tasks) {
-      const parsed = taskSpec.safeParse(specOf(id));
+    for (const task of plan.tasks) {
+      const { id } = task;
+      const parsed = taskSpec.safeParse(specOf(task));
       const [issue] = parsed.error?.issues ?? [];
       if (issue !== undefined) throw refuse(`${id}: ${issue.path.join('.')} ${issue.message}`);
     }

@@ -21,7 +21,20 @@ export type TurnChanges = Map<string, StudyChanges>;
 export function stepInto(changes: TurnChanges, state: State, event: Event): Stepped {
   const next = step(state, event);
   for (const effect of next.effects) {
-    if (effect.type === 'persist')
+    if (effect.type === 'add') {
+      const { task, study, cause } = effect;
+      const { id } = task.task;
+      const transition = {
+        atMs: event.nowMs,
+        task: id,
+        attempt: 0,
+        from: task.status,
+        to: task.status,
+        worker: undefined,
+        cause,
+      };
+      changesOf(changes, study).tasks.push({ task, transition, isNew: true });
+    } else if (effect.type === 'persist')
       changesOf(changes, effect.study).tasks.push(taskChange(effect, state, next.state, event.nowMs));
     else if (effect.type === 'persistStudy') {
       const { status, from, cause } = effect;

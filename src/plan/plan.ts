@@ -7,11 +7,13 @@ import type { EncodedLayout } from '../dataset/types.ts';
 import { sample } from '../search/sample.ts';
 import { searchSpace } from '../search/space.ts';
 import { fixTrial, swapParameter } from './fix.ts';
+import { rungsOf, taskId } from './rungs.ts';
 import type { Plan, Task, TaskFold, Trial } from './types.ts';
 
 /**
  * The plan of a study: the baselines first (`raw`, then `untrained-1` ... for each distinct network and choice of features, in the order
- * in which trials need them), then `trial-0001` ... as sampled; one task each, or one for each fold.
+ * in which trials need them), then `trial-0001` ... as sampled; one task each, or one for each fold. With successive halving these are the tasks of the first
+ * rung; those of the others follow from its results (scheduler/rungs.ts).
  * @param data the layout, and how many rows train an autoencoder: all of them, labelled or not, or `foldRows`, those of each fold
  * @throws NoisefoldError CONFIG_INVALID or MODEL_SHAPE (see fixTrial, sample, stepsPerEpoch); CONFIG_INVALID also if a swap probability is
  * searched that no column takes, since its trials would be one and the same
@@ -46,7 +48,8 @@ export function planStudy(config: SweepConfig, data: PlanData): Plan {
     ...untrained.values(),
     ...trained,
   ];
-  return { trials, tasks: trials.flatMap((trial) => tasksOf(trial, data)) };
+  const firstRung = rungsOf(config)?.epochs[0];
+  return { trials, tasks: trials.flatMap((trial) => tasksOf(trial, data, firstRung)) };
 }
 
 export interface PlanData {
@@ -72,12 +75,20 @@ export function stepsPerEpoch(rows: number, batchSize: number): number {
 /** The network as it is at step 0. */
 const stopped = (config: TrialConfig): TrialConfig => ({ ...config, training: { ...config.training, epochs: 0 } });
 
-/** A trial's tasks: one on all rows, or one for each fold. Throws as stepsPerEpoch. */
-export function tasksOf({ id, config }: Pick<Trial, 'id' | 'config'>, { rows, foldRows }: Omit<PlanData, 'layout'>): Task[] {
-  const { epochs, batchSize } = config.training;
+/**
+ * A trial's tasks: one on all rows, or one for each fold. Throws as stepsPerEpoch.
+ * @param firstRung epochs to train for at first, where that is not all of them
+ */
+export function tasksOf(
+  { id, config }: Pick<Trial, 'id' | 'config'>,
+  { rows, foldRows }: Omit<PlanData, 'layout'>,
+  firstRung = Infinity,
+): Task[] {
+  const { batchSize } = config.training;
+  const epochs = Math.min(config.training.epochs, firstRung);
   const taskOn = (fold: TaskFold, trained: number): Task => {
     const toStep = epochs * stepsPerEpoch(trained, batchSize);
-    return { id: `${id}/${fold}/0-${toStep}`, trial: id, fold, rung: 0, fromStep: 0, toStep };
+    return { id: taskId(id, fold, 0, toStep), trial: id, fold, rung: 0, fromStep: 0, toStep };
   };
   return foldRows === undefined ? [taskOn('all', rows)] : foldRows.map((trained, fold) => taskOn(fold, trained));
 }

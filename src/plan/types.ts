@@ -28,6 +28,7 @@ export interface Task {
   readonly id: string;
   readonly trial: string;
   readonly fold: TaskFold;
+  /** Which of the study's training budgets (rungs.ts) it ends at, from 0; always 0 without successive halving. */
   readonly rung: number;
   readonly fromStep: number;
   readonly toStep: number;

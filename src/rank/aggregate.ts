@@ -8,7 +8,8 @@ import { canonicalJson } from '../base/json.ts';
 import type { TaskFold } from '../plan/types.ts';
 import { bestAlpha } from '../ridge/score.ts';
 import type { RidgeScore } from '../ridge/types.ts';
-import type { ResultSummary, TaskState } from '../scheduler/types.ts';
+import { scoredTasks } from '../scheduler/scores.ts';
+import type { TaskState } from '../scheduler/types.ts';
 import type { TaskResult } from '../train/types.ts';
 
 /** A task that is done. */
@@ -28,7 +29,13 @@ export type TrialOutcome =
   | { readonly status: 'unfinished' }
   /** At least one task failed: there is no score over fewer folds, which would be another one. */
   | { readonly status: 'failed'; readonly failures: readonly FoldFailure[] }
-  | { readonly status: 'scored'; readonly score: RidgeScore; readonly folds: readonly FoldResult[] };
+  | {
+      readonly status: 'scored';
+      readonly score: RidgeScore;
+      readonly folds: readonly FoldResult[];
+      /** The rung that it was scored at. */
+      readonly rung: number;
+    };
 
 /**
  * One score from scores of different folds, in any order. `features` is the largest of the folds' (encodings, and with them raw inputs, may
@@ -54,52 +61,34 @@ export function aggregateScores(scores: readonly [RidgeScore, ...RidgeScore[]], 
 /** The whole of a task's result, as a store has it. */
 export type ResultOf = (task: string) => TaskResult | undefined;
 
-function ofHighestRung(tasks: readonly TaskState[]): readonly TaskState[] {
-  const top = Math.max(...tasks.map((state) => state.task.rung));
-  return tasks.filter((state) => state.task.rung === top).sort((a, b) => Number(a.task.fold) - Number(b.task.fold));
-}
-
-/** Of a trial's tasks, those of its highest rung. */
+/** Why a trial failed: its failed tasks, those of the first fold first. */
 export const failuresOf = (tasks: readonly TaskState[]): FoldFailure[] =>
-  ofHighestRung(tasks).flatMap(({ task: { fold }, status, error }): FoldFailure[] =>
-    status === 'failed' && error !== undefined ? [{ fold, code: error.code, message: error.message }] : [],
-  );
+  [...tasks]
+    .sort((a, b) => Number(a.task.fold) - Number(b.task.fold))
+    .flatMap(({ task: { fold }, status, error }): FoldFailure[] =>
+      status === 'failed' && error !== undefined ? [{ fold, code: error.code, message: error.message }] : [],
+    );
 
-/** What a trial's tasks, those of its highest rung, have come to. */
+/**
+ * What a trial's tasks have come to: the score of the highest rung where all of them are done. A trial that failed at a later rung keeps the one that it had: its
+ * features are there.
+ */
 export function outcomeOf(tasks: readonly TaskState[], task: 'regression' | 'binary', resultOf: ResultOf): TrialOutcome {
-  const last = ofHighestRung(tasks);
-  const failures = failuresOf(tasks);
-  if (failures.length > 0) return { status: 'failed', failures };
-  if (!last.every(({ status }) => status === 'done')) return { status: 'unfinished' };
-  const folds = last.flatMap(({ task: { id, fold } }): FoldResult[] => {
+  const scored = scoredTasks(tasks);
+  const folds = scored.flatMap(({ task: { id, fold } }): FoldResult[] => {
     const result = resultOf(id);
     return result === undefined ? [] : [{ fold, result }];
   });
   const [first, ...others] = folds;
-  if (first === undefined || folds.length < last.length) return { status: 'unfinished' };
+  if (first === undefined || folds.length < scored.length) {
+    const failures = failuresOf(tasks);
+    return failures.length > 0 ? { status: 'failed', failures } : { status: 'unfinished' };
+  }
   const score =
     others.length === 0 && first.fold === 'all'
       ? first.result.score
       : aggregateScores([first.result.score, ...others.map(({ result }) => result.score)], task);
-  return { status: 'scored', score, folds };
-}
-
-/**
- * The mean over folds of a trial's metric at its best alpha, as its outcome's score has it, but from the summaries of its results alone. NaN where a fold lacks the
- * metric; undefined where the trial is not done.
- */
-export function meanOf(tasks: readonly TaskState[], metric: 'rmse' | 'auc'): number | undefined {
-  const last = ofHighestRung(tasks);
-  const summaries = last.flatMap(({ result }) => result ?? []);
-  const [first] = summaries;
-  if (first === undefined || summaries.length < last.length) return undefined;
-  const best = last[0]?.task.fold === 'all' ? first.best : bestOf(summaries, first.rmse.length, metric);
-  return summaries.reduce((sum, summary) => sum + (summary[metric]?.[best] ?? NaN), 0) / summaries.length;
-}
-
-function bestOf(summaries: readonly ResultSummary[], alphas: number, metric: 'rmse' | 'auc'): number {
-  const paths = summaries.map(({ rmse, auc }) => rmse.map((error, i) => ({ rmse: error, mae: NaN, r2: NaN, auc: auc?.[i] })));
-  return bestAlpha(paths, alphas, metric === 'auc' ? 'binary' : 'regression');
+  return { status: 'scored', score, folds, rung: scored[0]?.task.rung ?? 0 };
 }
 
 /** folds.json of a trial with several tasks: its checkpoints, by fold. */

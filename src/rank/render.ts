@@ -17,6 +17,7 @@ export function rankingCsv(ranking: readonly RankedTrial[], protocol: Protocol):
     ['id', (trial) => trial.id],
     ['kind', (trial) => trial.kind],
     ...parameters.map((name) => [name, (trial: RankedTrial) => trial.parameters[name]] as const),
+    ...(ranking.some(({ epochs }) => epochs !== undefined) ? [['epochs', (trial: RankedTrial) => trial.epochs] as const] : []),
     ['protocol', () => protocol],
     ['metric', (trial) => trial.metric],
     ['mean', (trial) => trial.mean],

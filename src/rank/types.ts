@@ -11,6 +11,8 @@ export interface ScoredTrial {
   /** See checkpointOf. */
   readonly checkpoint: string | undefined;
   readonly untrained: string | undefined;
+  /** Of successive halving: for how many epochs it was trained when it was scored. */
+  readonly epochs?: number | undefined;
 }
 
 /** A mean of paired per-fold differences (this minus the other; negative RMSE differences are better) with its standard error. */

@@ -20,6 +20,9 @@ export function announcements(before: StudyView | undefined, now: StudyView): re
 
 function announcement(was: TrialRow | undefined, row: TrialRow, view: StudyView): readonly Announcement[] {
   const again = was !== undefined && row.attempts > was.attempts;
+  // Scored, and sent on to the next rung in the same moment.
+  if (was?.status === 'running' && row.status === 'running' && row.score !== undefined && row.score !== was.score)
+    return [{ type: 'done', text: doneText(row, view) }];
   if (was?.status === row.status && !again) return [];
   // An error stays with its trial when a later attempt is lost with its worker: it is then no reason.
   const fresh = row.failures > (was?.failures ?? 0) || row.error?.message !== was?.error?.message || row.status === 'failed';
@@ -28,14 +31,12 @@ function announcement(was: TrialRow | undefined, row: TrialRow, view: StudyView)
     case 'running': {
       const where = row.worker === undefined ? '' : ` on ${row.worker}`;
       const attempt = row.attempts > 1 ? `, attempt ${row.attempts}` : '';
-      return [{ type: 'started', text: `${row.id} started${where}${attempt}${reason && ` (before${reason})`}` }];
+      // From the end of one rung to the next.
+      const started = was?.status === 'done' ? 'continues' : 'started';
+      return [{ type: 'started', text: `${row.id} ${started}${where}${attempt}${reason && ` (before${reason})`}` }];
     }
-    case 'done': {
-      const score = row.score === undefined ? '' : `: ${significant(row.score)} ${metricNames[view.metric]}`;
-      const time = row.seconds === undefined ? '' : ` in ${duration(row.seconds)}`;
-      const best = view.best?.trial === row.id && view.trials.done > 1 ? ', the best so far' : '';
-      return [{ type: 'done', text: `${row.id} done${score}${time}${best}` }];
-    }
+    case 'done':
+      return [{ type: 'done', text: doneText(row, view) }];
     case 'failed':
       return [{ type: 'failed', text: `${row.id} failed${reason}` }];
     case 'pending':
@@ -46,6 +47,12 @@ function announcement(was: TrialRow | undefined, row: TrialRow, view: StudyView)
     default:
       return row.status satisfies never;
   }
+}
+
+function doneText({ id, score, seconds }: TrialRow, { metric, best, trials }: StudyView): string {
+  const scored = score === undefined ? '' : `: ${significant(score)} ${metricNames[metric]}`;
+  const time = seconds === undefined ? '' : ` in ${duration(seconds)}`;
+  return `${id} done${scored}${time}${best?.trial === id && trials.done > 1 ? ', the best so far' : ''}`;
 }
 
 const reasonLength = 160;

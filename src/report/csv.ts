@@ -7,6 +7,8 @@ import type { LearningCurve } from './model.ts';
 export interface TimingRow {
   readonly trial: string;
   readonly fold: TaskFold;
+  /** Of successive halving, from 1. */
+  readonly rung?: number | undefined;
   /** Leases that it took. */
   readonly attempts: number;
   readonly worker: string | undefined;
@@ -19,8 +21,32 @@ type Field = string | number | undefined;
 
 export const timingsCsv = (rows: readonly TimingRow[]): string =>
   csv(
-    ['trial', 'fold', 'attempts', 'worker', 'seconds', 'engine'],
-    rows.map(({ trial, fold, attempts, worker, seconds, engine }) => [trial, fold, attempts, worker, seconds, engine]),
+    ['trial', 'fold', ...rungOf(rows, 'rung'), 'attempts', 'worker', 'seconds', 'engine'],
+    rows.map(({ trial, fold, rung, attempts, worker, seconds, engine }) => [
+      ...[trial, fold, ...rungOf(rows, rung)],
+      ...[attempts, worker, seconds, engine],
+    ]),
+  );
+
+const rungOf = <T>(rows: readonly TimingRow[], cell: T): readonly T[] =>
+  rows.some(({ rung }) => rung !== undefined) ? [cell] : [];
+
+/** Of successive halving: a row a trial and rung, the best first in each. */
+export interface RungRow {
+  /** From 1. */
+  readonly rung: number;
+  readonly epochs: number;
+  readonly trial: string;
+  /** Of the study's metric at the best alpha; undefined where the trial was not scored there. */
+  readonly mean: number | undefined;
+  /** Whether it went on to the next rung. */
+  readonly promoted: boolean;
+}
+
+export const rungsCsv = (rows: readonly RungRow[]): string =>
+  csv(
+    ['rung', 'epochs', 'trial', 'mean', 'promoted'],
+    rows.map(({ rung, epochs, trial, mean, promoted }) => [rung, epochs, trial, mean, String(promoted)]),
   );
 
 /** One row an epoch; epochs are counted from 1, as on the terminal, and `step` is the number of steps done at its end. */

@@ -37,14 +37,21 @@ export function frameOf(view: FrameView, { width, height }: FrameSize, paint: Pa
 export const statusLine = (view: FrameView, paint: Paint): string =>
   fit([...headerParts(view, paint), ...bestParts(view, paint, 'long')], Infinity);
 
-/** `diamonds  7/12 trials done, 2 running, 0 failed  elapsed 1:40  left 1:05` */
-function headerParts({ study, phase, trials, baselines, elapsed, left }: FrameView, paint: Paint): readonly Part[] {
+/** `diamonds  7/12 trials done, 2 running, 0 failed  elapsed 1:40  left 1:05`, or `diamonds  rung 2/3 (3 epochs): 1/4 trials scored, 2 running, 0 failed  ...` */
+function headerParts(
+  { study, phase, trials, baselines, rung, workers, elapsed, left }: FrameView,
+  paint: Paint,
+): readonly Part[] {
   const failed = trials.failed + baselines.failed;
   const open = baselines.total - baselines.done - baselines.failed;
   return [
     { text: study, brush: paint.bold },
     {
-      text: `${trials.done}/${trials.total} trials done, ${trials.running} running, ${failed} failed`,
+      // A trial that waits for its turn at a rung is on its way, but nobody runs it.
+      text:
+        rung === undefined
+          ? `${trials.done}/${trials.total} trials done, ${trials.running} running, ${failed} failed`
+          : `${rungText(rung)}, ${workers.filter(({ trial }) => trial !== undefined).length} running, ${failed} failed`,
       brush: failed > 0 ? paint.red : undefined,
     },
     ...(open > 0 ? [{ text: `${baselines.done}/${baselines.total} baselines` }] : []),
@@ -75,6 +82,10 @@ function bestParts({ best, raw, untrained, metric }: FrameView, paint: Paint, fo
     ...baseline(form === 'long' ? 'untrained network' : 'untrained', untrained),
   ];
 }
+
+/** `rung 2/3 (3 epochs): 1/4 trials scored` */
+export const rungText = ({ number, of, epochs, trials, scored }: NonNullable<FrameView['rung']>): string =>
+  `rung ${number}/${of} (${epochs === 1 ? '1 epoch' : `${epochs} epochs`}): ${scored}/${trials} trials scored`;
 
 const gap = '  ';
 

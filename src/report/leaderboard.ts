@@ -104,6 +104,9 @@ function columnsOf(
     ...[...shortNames(ranking.map(({ parameters }) => parameters))].map(([path, head]) =>
       column(path, 'right', (trial) => parameterValue(trial.parameters[path]), head),
     ),
+    ...(ranking.some(({ epochs }) => epochs !== undefined)
+      ? [column('epochs', 'right', ({ epochs }) => String(epochs ?? ''))]
+      : []),
     column('score', 'left', ({ mean, standardError }) => plusMinus(mean, standardError), metric),
     column('to the best', 'left', toLeader),
     column('to untrained', 'right', (trial) => change(trial, trial.toUntrained)),

@@ -6,6 +6,8 @@
  * trials took beyond their training at the rates of now.
  */
 import type { Plan, Trial } from '../plan/types.ts';
+import { tasksToCome } from '../scheduler/rungs.ts';
+import { newTaskState } from '../scheduler/task-table.ts';
 import { isFinal, isHeld } from '../scheduler/transitions.ts';
 import type { StudyState, TaskState, WorkerState } from '../scheduler/types.ts';
 
@@ -23,10 +25,11 @@ export type ScoringSeconds = (trial: string) => number | undefined;
 /** Until every trial is done; undefined before there is a rate, and where nobody is there to do the work. */
 export function timeLeft(
   plan: Plan,
-  { name, tasks }: Pick<StudyState, 'name' | 'tasks'>,
+  study: StudyState,
   workers: Iterable<WorkerState>,
-  scoring: ScoringSeconds = scoringSeconds(plan, tasks),
+  scoring: ScoringSeconds = scoringSeconds(plan, study.tasks),
 ): TimeLeft | undefined {
+  const { name, tasks } = study;
   const costs = costsOf(plan, tasks, scoring);
   let [latest, atLeast] = [0, false];
   const secondsOf = (task: TaskState): number => {
@@ -44,7 +47,8 @@ export function timeLeft(
     if (status === 'idle' || status === 'busy') free.push(seconds);
   }
   const open = [...tasks.values()].filter(({ status }) => !isFinal(status));
-  const waiting = open.filter((task) => !held.has(task));
+  // What rungs will add comes last, though in truth nobody waits for it.
+  const waiting = [...open.filter((task) => !held.has(task)), ...tasksToCome(study).map(newTaskState)];
   if (open.length === 0 || (waiting.length > 0 && free.length === 0)) return undefined;
   for (const task of waiting) {
     const first = free.indexOf(Math.min(...free));

@@ -1,6 +1,7 @@
 /** What a coordinator's clients are shown: studies, tasks, workers and stories as tables for a terminal. */
 import { count, duration, significant } from '../base/units.ts';
 import type { StoryLine, StudySummary, TaskSummary, WorkerSummary } from '../wire/messages.ts';
+import { rungText } from './frame.ts';
 import { metricNames, type Paint } from './model.ts';
 import * as table from './table.ts';
 
@@ -73,6 +74,7 @@ export function studyText(study: StudySummary, { paint }: ListingOptions): strin
   return [
     `${paint.bold(study.name)}  ${statusText(study)}${leftText(study) === '' ? '' : `  left ${leftText(study)}`}`,
     `${trials.done}/${total(trials)} trials and ${baselines.done}/${total(baselines)} baselines done, ${running === 1 ? '1 task' : `${running} tasks`} running, ${failed} failed`,
+    ...(study.rung === undefined ? [] : [rungText(study.rung)]),
     ...(study.trouble === undefined ? [] : [paint.red(study.trouble)]),
     [...scored('best', best), ...scored('raw ridge', raw), ...scored('untrained network', untrained)].join('  '),
   ]

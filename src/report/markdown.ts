@@ -53,7 +53,7 @@ function warnings({ warnings: lines }: StudyReport): Blocks {
   return lines.length === 0 ? [] : ['## Warnings', lines.map((line) => `- ${text(line)}`).join('\n')];
 }
 
-function protocol({ protocol: name, data, target, folds, seed, engines, noisefold }: StudyReport): Blocks {
+function protocol({ protocol: name, data, target, folds, seed, engines, noisefold, halving: halved }: StudyReport): Blocks {
   const unlabelled = data.rows - data.labelled;
   const rows = `${thousands(data.rows)} rows, ${thousands(data.labelled)} of them with a target (${text(target.column)})`;
   const inputs = `${thousands(data.columns)} columns, encoded as ${thousands(data.inputs)} inputs`;
@@ -64,8 +64,22 @@ function protocol({ protocol: name, data, target, folds, seed, engines, noisefol
   return [
     '## Protocol',
     `${rows}; ${inputs}. ${folds.count}-fold cross-validation: ${foldsOf(folds, seed)}. Protocol: **${name}**. ${how}`,
+    ...(halved === undefined ? [] : [halvingOf(halved)]),
     `Seed ${seed}; noisefold ${text(noisefold)}${engines.length === 0 ? '' : `; engine ${text(engines.join(', '))}`}.`,
   ];
+}
+
+/** `Successive halving: 27 trials were trained for 1 epoch, the best 9 of them for 3, the best 3 of those for 9.` */
+function halvingOf({ mode, rungs }: NonNullable<StudyReport['halving']>): string {
+  const [first, ...others] = rungs;
+  if (first === undefined) return '';
+  const steps = others.map(({ trials, epochs }) => `the best ${trials} for ${epochs}`);
+  const epochs = first.epochs === 1 ? '1 epoch' : `${first.epochs} epochs`;
+  const early =
+    mode === 'eager'
+      ? ' Mode eager: who went on depended on which scores were there first, so another run may rank otherwise.'
+      : '';
+  return `Successive halving: ${[`${first.trials} trials were trained for ${epochs}`, ...steps].join(', ')}. A trial is ranked by its score after the epochs that it got (rungs.csv has all of them).${early}`;
 }
 
 function foldsOf({ kind, column }: StudyReport['folds'], seed: number): string {
@@ -90,6 +104,7 @@ function ranking(report: StudyReport): Blocks {
     `${trial.rank}${trial.tie ? ' =' : ''}`,
     trial.kind === 'trained' ? trial.id : `*${trial.id}*`,
     text(parameterText(trial.parameters, names)),
+    ...(report.halving === undefined ? [] : [String(trial.epochs ?? '')]),
     plusMinus(trial.mean, trial.standardError),
     toLeader(trial),
     change(trial, trial.toUntrained),
@@ -98,11 +113,12 @@ function ranking(report: StudyReport): Blocks {
     trial.id in report.seconds ? duration(report.seconds[trial.id] ?? NaN) : '',
   ]);
   const rest = ranked.length - shown.length;
+  const epochs = report.halving === undefined ? [] : ['epochs'];
   return [
     '## Ranking',
     table(
-      ['', 'trial', 'parameters', metricOf(report), 'to the best', 'to untrained', 'to raw', 'alpha', 'time'],
-      ['right', 'left', 'left', 'left', 'left', 'right', 'right', 'right', 'right'],
+      ['', 'trial', 'parameters', ...epochs, metricOf(report), 'to the best', 'to untrained', 'to raw', 'alpha', 'time'],
+      ['right', 'left', 'left', ...epochs.map(() => 'right' as const), 'left', 'left', 'right', 'right', 'right', 'right'],
       rows,
     ),
     `\`=\` marks what the folds cannot tell from the best (corrected resampled t-test, p ≥ 0.05). *raw* is ridge on the encoded inputs; *untrained* is ridge on the features of the same network before training. Differences are paired over folds.${rest > 0 ? ` ${rest} more in ranking.csv.` : ''}`,

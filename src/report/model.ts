@@ -35,6 +35,13 @@ export interface DataSummary {
   readonly inputs: number;
 }
 
+/** One of the training budgets of successive halving. */
+export interface RungSize {
+  readonly epochs: number;
+  /** Trials that got there. */
+  readonly trials: number;
+}
+
 export interface StudyReport {
   readonly study: string;
   readonly protocol: 'transductive' | 'inductive';
@@ -48,6 +55,8 @@ export interface StudyReport {
   readonly noisefold: string;
   /** Best first, baselines among them. */
   readonly ranking: readonly RankedTrial[];
+  /** Where trials were compared before they were trained to the end. */
+  readonly halving?: { readonly mode: 'deterministic' | 'eager'; readonly rungs: readonly RungSize[] } | undefined;
   readonly failures: readonly TrialFailure[];
   /** Wall seconds by trial id. */
   readonly seconds: Readonly<Record<string, number>>;

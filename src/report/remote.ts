@@ -25,6 +25,7 @@ export function frameViewOf({ study, running, workers, nowMs }: RemoteStudy): Fr
     metric: study.metric,
     trials: counted(study.trials),
     baselines: counted(study.baselines),
+    rung: study.rung,
     workers: workers.flatMap((worker) => {
       if (worker.running !== undefined && worker.running.study !== study.name) return [];
       return [workerRow(worker, worker.running && tasks.get(worker.running.task))];

@@ -21,6 +21,7 @@ export function summaryOf(input: SummaryInput): StudySummary {
     tasks: Object.fromEntries(taskStatuses.map((status) => [status, study.tasks.count(status)])) as Record<TaskStatus, number>,
     trials: counts(view.trials),
     baselines: counts(view.baselines),
+    rung: view.rung,
     best: view.best && scored(view.best),
     raw: view.raw && scored(view.raw),
     untrained: view.untrained && scored(view.untrained),

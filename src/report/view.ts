@@ -3,7 +3,9 @@
  * dashboard show the same view.
  */
 import type { Plan, Trial, TrialKind } from '../plan/types.ts';
-import { failureMessage, meanOf } from '../rank/aggregate.ts';
+import { failureMessage } from '../rank/aggregate.ts';
+import { rungProgress, type RungProgress } from '../scheduler/rungs.ts';
+import { meanOf } from '../scheduler/scores.ts';
 import { isHeld } from '../scheduler/transitions.ts';
 import { trialStatus } from '../scheduler/trials.ts';
 import type { State, StudyState, StudyStatus, TaskState, TrialStatus, WorkerState, WorkerStatus } from '../scheduler/types.ts';
@@ -21,7 +23,7 @@ export interface TrialRow {
   readonly failures: number;
   /** Who works on it now. */
   readonly worker: string | undefined;
-  /** The cross-validated score at the best alpha, once done. */
+  /** The cross-validated score at the best alpha; with rungs, of the highest one where it is scored. */
   readonly score: number | undefined;
   /** Of the attempts that finished, once done. */
   readonly seconds: number | undefined;
@@ -60,6 +62,8 @@ export interface StudyView {
   /** Trained trials. */
   readonly trials: Readonly<Record<TrialStatus, number>> & { readonly total: number };
   readonly baselines: Readonly<Record<TrialStatus, number>> & { readonly total: number };
+  /** Of successive halving. */
+  readonly rung: RungProgress | undefined;
   readonly rows: readonly TrialRow[];
   readonly workers: readonly WorkerRow[];
   readonly best: { readonly trial: string; readonly score: number } | undefined;
@@ -105,6 +109,7 @@ export function viewOf({ plan, study, workers, phase, metric, nowMs, startedMs }
     metric,
     trials: countsOf(trained),
     baselines: countsOf(rows.filter(({ kind }) => kind !== 'trained')),
+    rung: rungProgress(study),
     rows,
     workers: here.map((worker) => {
       const held = worker.task === undefined ? undefined : study.tasks.get(worker.task.task);
@@ -133,7 +138,7 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], names: ReadonlyMap<
     attempts: Math.max(0, ...tasks.map(({ attempt }) => attempt)),
     failures: Math.max(0, ...tasks.map(({ failures }) => failures)),
     worker: held?.worker === undefined ? undefined : (names.get(held.worker) ?? held.worker),
-    score: status === 'done' ? scoreOf(tasks, metric) : undefined,
+    score: scoreOf(tasks, metric),
     seconds: status === 'done' ? results.reduce((sum, { seconds }) => sum + seconds, 0) : undefined,
     error: failed?.error && {
       code: failed.error.code,

@@ -1,4 +1,6 @@
 /** One step's working copy of a state, with the effects so far. It copies on the first write, so an event without consequences returns the state it was given. */
+import type { Promotion } from './rungs.ts';
+import { promotions } from './rungs.ts';
 import type { TaskTable } from './task-table.ts';
 import { illegal, isLegalStudy, isLegalTrial, isLegalWorker, moved } from './transitions.ts';
 import { trialStatus } from './trials.ts';
@@ -54,7 +56,7 @@ export class Draft {
     return this.workersNow;
   }
 
-  emit(effect: Exclude<Effect, { type: 'persist' | 'persistStudy' | 'worker' }>): void {
+  emit(effect: Exclude<Effect, { type: 'add' | 'persist' | 'persistStudy' | 'worker' }>): void {
     this.messages.push(effect);
   }
 
@@ -88,6 +90,12 @@ export class Draft {
 
   addStudy(study: StudyState): void {
     this.studiesNow = new Map(this.studiesNow).set(study.name, study);
+  }
+
+  /** Trials go on: the study has more tasks from now on. */
+  promote(study: string, { tasks, cause }: Promotion): void {
+    this.withTable(study, (table) => table.append(tasks));
+    for (const task of tasks) this.rows.push({ type: 'add', study, task, cause });
   }
 
   withTable(study: string, change: (table: TaskTable) => TaskTable): void {
@@ -175,9 +183,10 @@ export class Draft {
     if (worker?.status === 'busy' && worker.task === undefined) this.moveWorker(id, 'idle', undefined, 'runs nothing');
   }
 
-  /** The study's status follows from its tasks: nothing left to do, or nothing left running. */
+  /** What follows from the studies' tasks: who goes on to the next rung where one is decided, and the status, when nothing is left to do or nothing runs any more. */
   settle(): void {
     for (const { name, status } of this.studiesNow.values()) {
+      for (const promotion of due(this.studiesNow.get(name))) this.promote(name, promotion);
       const study = this.studiesNow.get(name);
       const to = study === undefined ? status : settled(study);
       if (to === status) continue;
@@ -230,14 +239,18 @@ function holdsAnything(studies: ReadonlyMap<string, StudyState>): boolean {
 const isOpen = ({ tasks }: StudyState): boolean =>
   tasks.count('pending') > 0 || tasks.count('leased') > 0 || tasks.count('running') > 0;
 
+/** Who is to go on now: only where nothing is open, in a study that is not over. */
+const due = (study: StudyState | undefined): readonly Promotion[] =>
+  study === undefined || study.status === 'finished' || study.status === 'cancelled' || isOpen(study) ? [] : promotions(study);
+
 /** The status that the study's tasks ask for. */
 export function settled(study: StudyState): StudyStatus {
   switch (study.status) {
     case 'running':
     case 'paused':
-      return isOpen(study) ? study.status : 'finished';
+      return isOpen(study) || due(study).length > 0 ? study.status : 'finished';
     case 'pausing':
-      if (!isOpen(study)) return 'finished';
+      if (!isOpen(study) && due(study).length === 0) return 'finished';
       return holds(study) > 0 ? 'pausing' : 'paused';
     case 'finished':
       // Given more tasks, by rows whose event a crash cut off.

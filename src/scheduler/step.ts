@@ -5,6 +5,7 @@
  * attempt change nothing, so a worker that comes back from the dead cannot overwrite its successor. Results repeat until acknowledged, and
  * acknowledging twice does no harm. Effects list what is persisted before anything that is sent, and the coordinator commits before it sends.
  */
+import type { Rungs } from '../plan/rungs.ts';
 import { assign } from './assign.ts';
 import { tick } from './clock.ts';
 import { Draft, settled, unleased } from './draft.ts';
@@ -14,7 +15,7 @@ import { cancel, pause, redo, resume, retry, submit } from './studies.ts';
 import { taskTable } from './task-table.ts';
 import { diskFullMs } from './tasks.ts';
 import { isFinal, isHeld, moved } from './transitions.ts';
-import type { Event, Policy, State, Step, StudyStatus, TaskState } from './types.ts';
+import type { Event, Policy, State, Step, StudyState, StudyStatus, TaskState } from './types.ts';
 import { workerTable } from './worker-table.ts';
 
 export { newTaskState } from './task-table.ts';
@@ -23,8 +24,9 @@ export { newTaskState } from './task-table.ts';
 export interface StoredStudy {
   readonly name: string;
   readonly status: StudyStatus;
-  /** In plan order. */
+  /** In plan order, those that rungs have added after them. */
   readonly tasks: readonly TaskState[];
+  readonly rungs?: Rungs | undefined;
 }
 
 /**
@@ -40,10 +42,11 @@ export function recover(studies: readonly StoredStudy[], policy: Policy, nowMs: 
     if (!isHeld(task.status)) return task;
     return graceMs > 0 ? { ...task, worker: undefined, leaseUntil: nowMs + graceMs } : moved(task, 'pending', unleased);
   };
-  const entries = studies.map(({ name, status, tasks }) => {
+  const entries = studies.map(({ name, status, tasks, rungs }) => {
     // What was added to a cancelled study may not have been dropped yet.
     const dropped = (task: TaskState): TaskState => (isFinal(task.status) ? task : moved(task, 'dropped', unleased));
-    const study = { name, status, tasks: taskTable(tasks.map(status === 'cancelled' ? dropped : recovered)) };
+    const table = taskTable(tasks.map(status === 'cancelled' ? dropped : recovered));
+    const study: StudyState = { name, status, tasks: table, ...(rungs !== undefined && { rungs }) };
     return [name, { ...study, status: settled(study) }] as const;
   });
   return { phase: 'running', policy, studies: new Map(entries), workers: workerTable([]), health: new Map() };
@@ -54,7 +57,8 @@ export function step(state: State, event: Event): Step {
   const draft = new Draft(state, event.nowMs);
   apply(draft, event);
   draft.settle();
-  assign(draft);
+  // Neither a heartbeat nor a checkpoint makes a trial one to go on with, and there are many of them.
+  assign(draft, event.type !== 'heartbeat' && event.type !== 'checkpointed');
   return draft.result();
 }
 

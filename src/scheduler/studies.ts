@@ -9,8 +9,9 @@ import type { Event, TaskState } from './types.ts';
 type Of<T extends Event['type']> = Extract<Event, { type: T }>;
 
 /** A new study, or more tasks for one that is there. What is added to a study that was cancelled, or to a trial that failed, is dropped. */
-export function submit(draft: Draft, { study: name, tasks }: Of<'submit'>): void {
-  if (!draft.studies.has(name)) draft.addStudy({ name, status: 'running', tasks: emptyTable() });
+export function submit(draft: Draft, { study: name, tasks, rungs }: Of<'submit'>): void {
+  if (!draft.studies.has(name))
+    draft.addStudy({ name, status: 'running', tasks: emptyTable(), ...(rungs !== undefined && { rungs }) });
   const known = draft.studies.get(name);
   if (known === undefined) return;
   const added = tasks.filter(({ task }) => known.tasks.get(task.id) === undefined);

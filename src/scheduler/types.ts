@@ -2,6 +2,7 @@
  * The scheduler's vocabulary. `step(state, event)` is a pure function: it reads no clock, draws no random number and does no I/O; every event says what time it is.
  * One state holds all studies of a coordinator and all of its workers. Studies and tasks are durable (the rows of a Store); workers are not: they introduce themselves again.
  */
+import type { Rungs } from '../plan/rungs.ts';
 import type { Task } from '../plan/types.ts';
 import type { TaskProgress, TaskResult } from '../train/types.ts';
 
@@ -108,6 +109,8 @@ export interface StudyState {
   readonly status: StudyStatus;
   /** In plan order, the order in which they are handed out. Indexed so that an event costs the same with 100 tasks and with 100,000. */
   readonly tasks: TaskTable;
+  /** Of a study with successive halving. */
+  readonly rungs?: Rungs | undefined;
 }
 
 export interface WorkerState {
@@ -208,7 +211,7 @@ export type Event =
   /** The worker's process is known to be gone, before its lease says so. */
   | (FromWorker & { readonly type: 'lost' })
   /** A new study, or more tasks for one that is there (those that it has are ignored). Its rows are durable already. */
-  | (OfStudy & { readonly type: 'submit'; readonly tasks: readonly TaskState[] })
+  | (OfStudy & { readonly type: 'submit'; readonly tasks: readonly TaskState[]; readonly rungs?: Rungs | undefined })
   /** Somebody asks again: what failed for a reason that may be gone gets new attempts. */
   | (OfStudy & { readonly type: 'retry' })
   /** Final checkpoints were lost with a disk: their tasks are to be done again, where they are done with these still. */
@@ -220,6 +223,8 @@ export type Event =
   | (Timed & { readonly type: 'tick' });
 
 export type Effect =
+  /** A task that the study has from now on, whose row is to be made before anything else of it is committed. */
+  | { readonly type: 'add'; readonly study: string; readonly task: TaskState; readonly cause: string }
   /** To be committed before anything is sent. */
   | {
       readonly type: 'persist';

@@ -53,11 +53,17 @@ export function memoryStore(snapshot?: Uint8Array): Store {
     tasks: () => [...states.values()],
     result: (task) => (states.get(task)?.result === undefined ? undefined : results.get(task)),
     commit({ tasks, study }) {
-      for (const { task, transition } of tasks)
-        for (const id of [task.task.id, transition.task])
-          if (!states.has(id)) throw new NoisefoldError('STORE_FAILED', `there is no task ${id}`);
+      const there = new Set(states.keys());
+      for (const { task, transition, isNew = false } of tasks) {
+        const { id } = task.task;
+        if (isNew && there.has(id)) throw new NoisefoldError('STORE_FAILED', `there is a task ${id} already`);
+        if (isNew) there.add(id);
+        for (const named of [id, transition.task])
+          if (!there.has(named)) throw new NoisefoldError('STORE_FAILED', `there is no task ${named}`);
+      }
       if (study !== undefined && contents.study === undefined) throw new NoisefoldError('STORE_FAILED', 'there is no study');
-      for (const { task, transition, result } of tasks) {
+      for (const { task, transition, result, isNew = false } of tasks) {
+        if (isNew) contents.plan = { ...contents.plan, tasks: [...contents.plan.tasks, structuredClone(task.task)] };
         states.set(task.task.id, forgetful(task));
         if (result !== undefined) results.set(task.task.id, structuredClone(result));
         transitions.push({ ...transition });

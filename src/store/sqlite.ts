@@ -78,6 +78,9 @@ export function openStore(path: string, { readonly = false }: OpenStoreOptions =
     if (changes !== 1) throw new NoisefoldError('STORE_FAILED', `there is no task ${id}`, { where: path });
   }
 
+  const nextPosition = (): number =>
+    rows<{ position: number }>('SELECT coalesce(max(position) + 1, 0) AS position FROM tasks')[0]?.position ?? 0;
+
   const write = (work: () => void): void => transaction({ database, path, statement }, work);
 
   return {
@@ -116,8 +119,9 @@ export function openStore(path: string, { readonly = false }: OpenStoreOptions =
     commit({ tasks, study }) {
       if (tasks.length === 0 && study === undefined) return;
       write(() => {
-        for (const { task, transition, result } of tasks) {
-          updateTask(task.task.id, taskStateColumns(task));
+        for (const { task, transition, result, isNew = false } of tasks) {
+          if (isNew) insert('tasks', { position: nextPosition(), ...taskColumns(task.task), ...taskStateColumns(task) });
+          else updateTask(task.task.id, taskStateColumns(task));
           if (result !== undefined) statement(insertResult).run(toJson(result), task.task.id);
           insert('transitions', transitionColumns(transition));
         }

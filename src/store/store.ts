@@ -34,6 +34,8 @@ export interface Transition {
 export interface TaskChange {
   readonly task: TaskState;
   readonly transition: Transition;
+  /** The study does not have the task yet: it is the last one from now on. */
+  readonly isNew?: boolean | undefined;
   /** The whole of the task's result, where it has come with this change. */
   readonly result?: TaskResult | undefined;
 }
@@ -61,11 +63,11 @@ export interface Store {
    */
   extend(study: StudyRow, plan: Plan): void;
   plan(): Plan;
-  /** Task states in plan order. Progress, leases' deadlines and workers are not kept over a restart: tasks that were leased come back as `leased`. */
+  /** Task states in plan order, those that were added by changes after them, in that order. Progress, leases' deadlines and workers are not kept over a restart: tasks that were leased come back as `leased`. */
   tasks(): readonly TaskState[];
   /** The whole of a task's result; undefined where its state has none. */
   result(task: string): TaskResult | undefined;
-  /** Applies all changes or none. Durable when it returns. Throws DISK_FULL, STORE_FAILED. */
+  /** Applies all changes, in order, or none. Durable when it returns. Throws DISK_FULL, STORE_FAILED. */
   commit(changes: Changes): void;
   /** The story of one task or of all, in the order of the commits; the latest `last` of it where given. */
   transitions(task?: string, last?: number): readonly Transition[];

@@ -167,6 +167,7 @@ function writeStudy(study: StudySummary): noisefold.v1.StudySummary.$Properties 
   return {
     ...study,
     trouble: optionalProse(study.trouble) ?? null,
+    rung: study.rung ?? null,
     best: writeScored(study.best),
     raw: writeScored(study.raw),
     untrained: writeScored(study.untrained),
@@ -185,6 +186,7 @@ function readStudy(study: noisefold.v1.StudySummary.$Shape): unknown {
     tasks: readCounts(taskStatuses, study.tasks),
     trials: readCounts(trialStatuses, study.trials),
     baselines: readCounts(trialStatuses, study.baselines),
+    rung: readRung(study.rung),
     best: readScored(study.best),
     raw: readScored(study.raw),
     untrained: readScored(study.untrained),
@@ -192,6 +194,9 @@ function readStudy(study: noisefold.v1.StudySummary.$Shape): unknown {
     atLeast,
   };
 }
+
+const readRung = (rung: noisefold.v1.RungProgress.$Shape | null | undefined): unknown =>
+  rung ? { number: rung.number, of: rung.of, epochs: rung.epochs, trials: rung.trials, scored: rung.scored } : undefined;
 
 const readCounts = (statuses: readonly string[], counts: Record<string, number> | null | undefined): unknown =>
   Object.fromEntries(statuses.map((status) => [status, counts?.[status] ?? 0]));

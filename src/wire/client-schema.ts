@@ -1,7 +1,7 @@
 /** What a well-formed request of a person's command is, and what a well-formed answer. */
 import { z } from 'zod';
 import { studyStatuses, taskStatuses, trialStatuses, workerStatuses } from '../scheduler/types.ts';
-import { anyDouble, hash, json, maybe, name, notNegative, prose, safe, study, text, uint32 } from './fields.ts';
+import { anyDouble, count, hash, json, maybe, name, notNegative, prose, safe, study, text, uint32 } from './fields.ts';
 import type { ClientAnswer, ClientRequest } from './messages.ts';
 import { taskProgress } from './task-schema.ts';
 
@@ -54,6 +54,7 @@ const studySummary = z.object({
   tasks: counts(taskStatuses),
   trials: counts(trialStatuses),
   baselines: counts(trialStatuses),
+  rung: maybe(z.object({ number: count, of: count, epochs: uint32, trials: uint32, scored: uint32 })),
   best: scored,
   raw: scored,
   untrained: scored,

@@ -1,4 +1,5 @@
 /** What workers, clients and a coordinator say to each other, as unions; codec.ts turns them into protobuf and back (proto/noisefold.proto). */
+import type { RungProgress } from '../scheduler/rungs.ts';
 import type { StudyStatus, TaskFailure, TaskRef, TaskStatus, TrialStatus, WorkerStatus } from '../scheduler/types.ts';
 import type { TaskProgress, TaskResult, TaskSpec } from '../train/types.ts';
 
@@ -141,6 +142,8 @@ export interface StudySummary {
   /** Trained trials. */
   readonly trials: Readonly<Record<TrialStatus, number>>;
   readonly baselines: Readonly<Record<TrialStatus, number>>;
+  /** Of successive halving. */
+  readonly rung: RungProgress | undefined;
   /** The best trained trial so far, and the baselines it is held against. */
   readonly best: Scored | undefined;
   readonly raw: Scored | undefined;

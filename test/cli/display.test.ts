@@ -233,6 +233,38 @@ describe('frame of a study', () => {
   });
 });
 
+describe('a study with rungs', () => {
+  const rung = { number: 2, of: 3, epochs: 3, trials: 4, scored: 1 };
+
+  it('is told by the rung that it is at, how many are scored there, and how many run now', () => {
+    const now = view({ rung, workers: [training('local-1', 'trial-0004')] });
+    assert.equal(
+      frameOf(now, { width: 120, height: 9 }, unpainted)[0],
+      'diamonds  rung 2/3 (3 epochs): 1/4 trials scored, 1 running, 0 failed  elapsed 1:40  left 1:05',
+    );
+  });
+
+  it('tells every score, also of a trial that is sent on in the same moment, and who continues', () => {
+    const { display, written, clock } = open(false, { colour: false });
+    const at = (...rows: ReturnType<typeof row>[]) => view({ rung, rows });
+    display.update(at(row('trial-0001'), row('trial-0002')));
+    clock.now += 100;
+    const running = { status: 'running', attempts: 1, worker: 'local-1' } as const;
+    display.update(at(row('trial-0001', running), row('trial-0002', { status: 'done', attempts: 1, score: 0.2, seconds: 3 })));
+    display.update(at(row('trial-0001', { ...running, score: 0.1 }), row('trial-0002', { ...running, score: 0.2 })));
+    const said = written
+      .join('')
+      .split('\n')
+      .filter((line) => line.startsWith('trial-'));
+    assert.deepEqual(said, [
+      'trial-0001 started on local-1',
+      'trial-0002 done: 0.2000 RMSE in 0:03',
+      'trial-0001 done: 0.1000 RMSE',
+      'trial-0002 continues on local-1',
+    ]);
+  });
+});
+
 describe('display elsewhere', () => {
   it('writes plain lines when trials start and end, without escape codes', () => {
     const { display, written, clock } = open(false, { colour: true });

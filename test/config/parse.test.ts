@@ -152,6 +152,16 @@ ridge: { folds: { count: 1, kind: grouped } }
       /^2:13 {2}training.learningRate: a grid cannot list/,
     ],
     [
+      'rungs of a searched number of epochs',
+      'search: { halving: {} }\ntraining: { epochs: { integer: [1, 9] } }',
+      /^2:13 {2}training.epochs: with `search.halving` the rungs decide how long a trial is trained \(give one number/,
+    ],
+    [
+      'one rung',
+      'search: { halving: { factor: 4, minEpochs: 4 } }\ntraining: { epochs: 10 }',
+      /^1:11 {2}search.halving: there is only one rung: 10 epochs, divided by 4, are less than 4 \(raise/,
+    ],
+    [
       'a grid of too many points',
       'search: { sampler: grid, trials: 5 }\ntraining: { epochs: { integer: [1, 2] }, batchSize: { choice: [8, 16, 32] } }',
       /^1:34 .*6 points \(training.epochs 2 x training.batchSize 3\)/,

@@ -271,6 +271,32 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       }),
     );
 
+    it(
+      'takes tasks that it does not have yet: the last ones from then on, in the plan too; the same change may go on with them',
+      withStudy((harness) => {
+        const { store, reopen } = harness;
+        const before = store.tasks().length;
+        const added = ['x', 'y'].map((id): Task => ({ ...taskAt(0), id, rung: 1, fromStep: 10, toStep: 30 }));
+        const states = added.map((task) => ({ ...newTaskState(task), checkpoint: { hash: 'h', step: 10 } }));
+        const news = states.map((state): TaskChange => ({ ...change(state.task, state), isNew: true }));
+        const [first] = states;
+        assert.ok(first !== undefined);
+        commitTasks(store, [...news, change(first.task, { ...first, status: 'leased', attempt: 1 })]);
+        assert.throws(() => commitTasks(store, news), failed);
+        for (const opened of restarted(store, reopen)) {
+          assert.deepEqual(
+            opened
+              .tasks()
+              .slice(before)
+              .map(({ task, status, checkpoint }) => [task, status, checkpoint]),
+            added.map((task, i) => [task, i === 0 ? 'leased' : 'pending', { hash: 'h', step: 10 }]),
+          );
+          assert.deepEqual(opened.plan().tasks.slice(before), added);
+          assert.equal(opened.transitions('x').length, 2);
+        }
+      }),
+    );
+
     it('keeps the study’s status with its story, beside the tasks’', () => {
       fc.assert(
         fc.property(fc.array(fc.tuple(studyChange, fc.array(taskState, { maxLength: 2 })), { maxLength: 5 }), (commits) => {

@@ -8,12 +8,12 @@ import {
   checkpointOf,
   failureMessage,
   foldsJson,
-  meanOf,
   outcomeOf as trialOutcome,
   type TrialOutcome,
 } from '../../src/rank/aggregate.ts';
 import type { Metrics, RidgeScore } from '../../src/ridge/types.ts';
 import { summaryOf } from '../../src/scheduler/result-summary.ts';
+import { meanOf } from '../../src/scheduler/scores.ts';
 import { newTaskState } from '../../src/scheduler/step.ts';
 import type { TaskState } from '../../src/scheduler/types.ts';
 import type { TaskResult } from '../../src/train/types.ts';

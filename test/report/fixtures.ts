@@ -128,6 +128,7 @@ export const view = (change: Partial<StudyView> = {}): StudyView => ({
   metric: 'rmse',
   trials: { pending: 3, running: 2, done: 7, failed: 0, dropped: 0, total: 12 },
   baselines: { pending: 0, running: 0, done: 2, failed: 0, dropped: 0, total: 2 },
+  rung: undefined,
   rows: [],
   workers: [training('local-1', 'trial-0004'), workerRow('local-2')],
   best: { trial: 'trial-0003', score: 0.1131 },

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { corruptionCsv, foldsCsv, historyCsv, learningCurveCsv, timingsCsv } from '../../src/report/csv.ts';
+import { corruptionCsv, foldsCsv, historyCsv, learningCurveCsv, rungsCsv, timingsCsv } from '../../src/report/csv.ts';
 import { defaults } from '../../src/config/defaults.ts';
+import { rankingCsv } from '../../src/rank/render.ts';
 import { leaderboard } from '../../src/report/leaderboard.ts';
 import { reportMarkdown } from '../../src/report/markdown.ts';
 import { briefNames, shortNames, type StudyReport } from '../../src/report/model.ts';
@@ -34,6 +35,49 @@ describe('short names of searched parameters', () => {
       'temperature_in p',
       'temperature_out p',
     ]);
+  });
+});
+
+describe('successive halving', () => {
+  const halved = ranking.map((trial) =>
+    trial.kind === 'trained' ? { ...trial, epochs: trial.id === 'trial-0003' ? 9 : 3 } : trial,
+  );
+
+  it('has a column of the epochs that each trial got, on the terminal, in ranking.csv and in the report', () => {
+    const [head, first, second] = lines(leaderboard({ ranking: halved, seconds }));
+    assert.match(head ?? '', / learningRate {2}epochs {2}RMSE /);
+    assert.match(first ?? '', / 0\.0003 {7}9 {2}0\.1131 /);
+    assert.match(second ?? '', / 0\.0003 {7}3 {2}0\.1133 /);
+    const csv = lines(rankingCsv(halved, 'transductive'));
+    const column = csv[0]?.split(',').indexOf('epochs') ?? -1;
+    assert.deepEqual(
+      csv.slice(1, 6).map((line) => line.split(',')[column]),
+      ['9', '3', '3', '', ''],
+    );
+    assert.ok(!rankingCsv(ranking, 'transductive').includes('epochs'));
+    const rungs = [
+      { epochs: 1, trials: 9 },
+      { epochs: 3, trials: 3 },
+    ];
+    const page = reportMarkdown(report({ ranking: halved, halving: { mode: 'eager', rungs } }));
+    assert.match(page, /\| parameters \| epochs \|/);
+    assert.match(
+      page,
+      /Successive halving: 9 trials were trained for 1 epoch, the best 3 for 3\. .*Mode eager: .* may rank otherwise\./,
+    );
+  });
+
+  it('has a file of who was scored at which rung, and a rung for each task in timings.csv', () => {
+    assert.equal(
+      rungsCsv([
+        { rung: 1, epochs: 3, trial: 'a', mean: 0.5, promoted: true },
+        { rung: 1, epochs: 3, trial: 'b', mean: undefined, promoted: false },
+      ]),
+      'rung,epochs,trial,mean,promoted\n1,3,a,0.5,true\n1,3,b,,false\n',
+    );
+    const row = { trial: 'a', fold: 'all', attempts: 1, worker: 'w', seconds: 2, engine: 'onnx' } as const;
+    assert.equal(timingsCsv([{ ...row, rung: 2 }]), 'trial,fold,rung,attempts,worker,seconds,engine\na,all,2,1,w,2,onnx\n');
+    assert.equal(timingsCsv([row]), 'trial,fold,attempts,worker,seconds,engine\na,all,1,w,2,onnx\n');
   });
 });
 

@@ -1,5 +1,6 @@
 /** Studies of small tasks, events by hand, and steps that are checked as they are taken. */
 import assert from 'node:assert/strict';
+import type { Rungs } from '../../src/plan/rungs.ts';
 import type { Task } from '../../src/plan/types.ts';
 import { illegalMoves, violations } from '../../src/scheduler/invariants.ts';
 import { newTaskState, recover, step } from '../../src/scheduler/step.ts';
@@ -49,8 +50,12 @@ export const resultWith = (checkpoint: string): TaskResult => ({
   engine: 'test',
 });
 
-/** A state with one study `s` whose trials have one task each, or with the studies given. */
-export function stateOf(studies: readonly string[] | Readonly<Record<string, readonly Task[]>>, changes = {}): State {
+/** A state with one study `s` whose trials have one task each, or with the studies given; `rungs` by study. */
+export function stateOf(
+  studies: readonly string[] | Readonly<Record<string, readonly Task[]>>,
+  changes = {},
+  rungs: Readonly<Record<string, Rungs>> = {},
+): State {
   const named = Array.isArray(studies)
     ? { s: (studies as string[]).map((id) => taskNamed(id)) }
     : (studies as Record<string, Task[]>);
@@ -58,6 +63,7 @@ export function stateOf(studies: readonly string[] | Readonly<Record<string, rea
     name,
     status: 'running' as const,
     tasks: tasks.map(newTaskState),
+    rungs: rungs[name],
   }));
   return recover(stored, { ...policy, ...changes }, 0, 0);
 }
@@ -68,8 +74,9 @@ export function checkedStep(state: State, event: Event): { state: State; effects
   const after = `after ${JSON.stringify(event)}`;
   assert.deepEqual(violations(next.state), [], after);
   assert.deepEqual(illegalMoves(state, next), [], after);
-  const firstMessage = next.effects.findIndex(({ type }) => type !== 'persist' && type !== 'persistStudy');
-  const lastRow = next.effects.findLastIndex(({ type }) => type === 'persist' || type === 'persistStudy');
+  const isRow = ({ type }: Effect): boolean => type === 'add' || type === 'persist' || type === 'persistStudy';
+  const firstMessage = next.effects.findIndex((effect) => !isRow(effect));
+  const lastRow = next.effects.findLastIndex(isRow);
   assert.ok(firstMessage === -1 || lastRow < firstMessage, `${after} a message goes before a row`);
   return next;
 }

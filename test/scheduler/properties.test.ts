@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { Rungs } from '../../src/plan/rungs.ts';
 import { newTaskState, recover, step } from '../../src/scheduler/step.ts';
 import type { Effect, Event, State, StudyStatus, TaskState } from '../../src/scheduler/types.ts';
 import { checkedStep, folds, policy, progressAt, resultWith, stateOf, taskNamed } from './fixtures.ts';
 
-const studies = { s: [taskNamed('a'), ...folds('b', 3), taskNamed('c')], t: folds('d', 2) };
+const studies = {
+  s: [taskNamed('a'), ...folds('b', 3), taskNamed('c')],
+  t: folds('d', 2),
+  h: [...folds('d', 2), taskNamed('a'), taskNamed('c')],
+};
+const rungs: Readonly<Record<string, Rungs>> = { h: { epochs: [1, 2, 4], factor: 2, mode: 'eager' } };
 const added = [taskNamed('e'), ...folds('f', 2)];
 
 type Untimed<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
@@ -13,7 +19,7 @@ type Untimed<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
 /** Plausible more often than not: few names, small attempts, so that most messages find their mark. */
 function anyEvent(): fc.Arbitrary<Untimed<Event>> {
   const worker = fc.constantFrom('p1', 'p2', 'p3', 'p4');
-  const study = fc.constantFrom('s', 's', 't', 'u');
+  const study = fc.constantFrom('s', 's', 't', 'h', 'u');
   const ref = {
     study,
     task: fc.constantFrom('a', 'b/0', 'b/1', 'b/2', 'c', 'd/0', 'd/1', 'e', 'f/0'),
@@ -91,6 +97,7 @@ function write(rows: ReturnType<typeof rowsOf>, event: Event, effects: readonly 
     rows.set(event.study, study);
   }
   for (const effect of effects) {
+    if (effect.type === 'add') rows.get(effect.study)?.tasks.set(effect.task.task.id, kept(effect.task));
     if (effect.type === 'persist') {
       const study = rows.get(effect.study);
       assert.equal(study?.tasks.get(effect.task.task.id)?.status, effect.from, 'an effect says where its task came from');
@@ -113,7 +120,7 @@ describe('whatever comes in whatever order, the scheduler', () => {
   it('keeps its invariants, moves legally, never loses a result, persists what changed, and leaves old states as they were', () => {
     fc.assert(
       fc.property(script, (events) => {
-        let state = stateOf(studies);
+        let state = stateOf(studies, {}, rungs);
         let nowMs = 0;
         const old: { state: State; as: string }[] = [];
         const results = new Map<string, unknown>();
@@ -147,7 +154,7 @@ describe('whatever comes in whatever order, the scheduler', () => {
   it('can be stopped anywhere: rows written from its effects give the same studies again', () => {
     fc.assert(
       fc.property(script, (events) => {
-        let state = stateOf(studies);
+        let state = stateOf(studies, {}, rungs);
         const rows = rowsOf(state);
         let nowMs = 0;
         for (const [event, wait, pick] of events) {
@@ -156,7 +163,12 @@ describe('whatever comes in whatever order, the scheduler', () => {
           const next = step(state, now);
           write(rows, now, next.effects);
           state = next.state;
-          const stored = [...rows].map(([name, { status, tasks }]) => ({ name, status, tasks: [...tasks.values()] }));
+          const stored = [...rows].map(([name, { status, tasks }]) => ({
+            name,
+            status,
+            tasks: [...tasks.values()],
+            rungs: rungs[name],
+          }));
           assert.deepEqual(durable(recover(stored, policy, nowMs, 1)), durable(state));
         }
       }),
@@ -168,7 +180,7 @@ describe('whatever comes in whatever order, the scheduler', () => {
     fc.assert(
       fc.property(script, (events) => {
         const play = (): string => {
-          let state = stateOf(studies);
+          let state = stateOf(studies, {}, rungs);
           const effects: Effect[] = [];
           events.forEach(([event, , pick], i) => {
             const next = step(state, { ...aimed(state, event, pick), nowMs: i * 20 });
@@ -186,7 +198,7 @@ describe('whatever comes in whatever order, the scheduler', () => {
   it('finishes everything that is not cancelled, once things are quiet, with one healthy worker', () => {
     fc.assert(
       fc.property(script, (events) => {
-        let state = stateOf(studies, { whenDone: 'wait' });
+        let state = stateOf(studies, { whenDone: 'wait' }, rungs);
         let nowMs = 0;
         for (const [event, wait, pick] of events) {
           nowMs += wait;

@@ -7,7 +7,7 @@ import type { Effect, State, StudyStatus, TaskState } from '../../src/scheduler/
 import type { TaskResult } from '../../src/train/types.ts';
 import type { Disk } from './disk.ts';
 import { policy } from './cluster.ts';
-import { expectedOutcome, outcomeOf, type SimulatedStudy } from './studies.ts';
+import { expectedOutcome, isLeftBehind, outcomeOf, rungsProblem, type SimulatedStudy } from './studies.ts';
 
 export interface Checks {
   /** A message that a coordinator sends now. */
@@ -48,6 +48,7 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
   const zombies = new Map<string, { readonly from: string; readonly sinceMs: number }>();
   /** Lines of a study's story that are accounted for. */
   const told = new Map<string, number>();
+  const leftBehind = new Set<string>();
   const blames = new Map<string, { losses: number; failures: number; readonly failedOn: Set<string> }>();
   let state: State | undefined;
   let dirty = false;
@@ -119,10 +120,10 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
 
   /** What a turn changed is what the rows say now. */
   function written(effects: readonly Effect[]): void {
-    const tasks = new Map<string, Extract<Effect, { type: 'persist' }>>();
+    const tasks = new Map<string, Extract<Effect, { type: 'add' | 'persist' }>>();
     const studies = new Map<string, StudyStatus>();
     for (const effect of effects) {
-      if (effect.type === 'persist') tasks.set(`${effect.study}/${effect.task.task.id}`, effect);
+      if (effect.type === 'persist' || effect.type === 'add') tasks.set(`${effect.study}/${effect.task.task.id}`, effect);
       if (effect.type === 'persistStudy') studies.set(effect.study, effect.status);
     }
     for (const [key, { study, task }] of tasks)
@@ -179,13 +180,20 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
       if (state !== undefined && dirty) for (const broken of violations(state)) found(broken);
       dirty = false;
       const { rows: stores, blobs } = disk();
-      for (const [study, store] of stores)
-        for (const { task, status, checkpoint } of store.tasks()) {
-          if (status === 'done' && checkpoint !== undefined && !blobs.has(checkpoint.hash) && !wasLost(checkpoint.hash))
+      for (const [study, store] of stores) {
+        const all = store.tasks();
+        for (const state of all) {
+          const { task, status, checkpoint } = state;
+          const isMissing = checkpoint !== undefined && !blobs.has(checkpoint.hash) && !wasLost(checkpoint.hash);
+          if (isLeftBehind(all, state)) leftBehind.add(`${study}/${task.id}`);
+          // Let go, and wanted again only when the later rung's is lost.
+          if (status === 'done' && isMissing && !leftBehind.has(`${study}/${task.id}`))
             found(`${study}/${task.id} is done, and its model is not there`);
-          if (isHeld(status) && checkpoint !== undefined && !blobs.has(checkpoint.hash) && !disk().damaged.has(checkpoint.hash))
+          // The first checkpoint of a later rung is the model of the one before, which may be lost as such.
+          if (isHeld(status) && isMissing && !disk().damaged.has(checkpoint.hash))
             found(`${study}/${task.id} has a checkpoint that is not there`);
         }
+      }
     },
     atTheEnd(studies) {
       for (const study of studies) {
@@ -195,6 +203,9 @@ export function createChecks({ disk, now, found }: ChecksOptions): Checks {
           continue;
         }
         if (store.study()?.status === 'cancelled') continue;
+        const problem = rungsProblem(study, store);
+        if (problem !== undefined) found(problem);
+        if (study.rungs !== undefined) continue;
         const outcome = outcomeOf(store);
         if (outcome !== expectedOutcome(study)) found(`${study.name} ended otherwise than an undisturbed run: ${outcome}`);
       }

@@ -158,6 +158,36 @@ export const mutations: readonly Mutation[] = [
     "for (const status of ['dropped', 'failed'] as const)",
     "for (const status of ['failed'] as const)",
   ),
+  one(
+    'a rung is decided before all of its trials are scored',
+    'scheduler/draft.ts',
+    "study.status === 'cancelled' || isOpen(study) ? [] : promotions(study);",
+    "study.status === 'cancelled' ? [] : promotions(study);",
+  ),
+  one(
+    'at a rung the worst go on',
+    'scheduler/rungs.ts',
+    'a.error - b.error || (a.trial < b.trial ? -1 : 1)',
+    'b.error - a.error || (a.trial < b.trial ? -1 : 1)',
+  ),
+  one(
+    'a trial goes on to a rung where it is already',
+    'scheduler/rungs.ts',
+    '\n      entrant.isPromoted ? []',
+    '\n      entrant.isPromoted && rung > 5 ? []',
+  ),
+  one(
+    'a study is finished although trials are to go on',
+    'scheduler/draft.ts',
+    'for (const promotion of due(this.studiesNow.get(name))) this.promote(name, promotion);',
+    '',
+  ),
+  one(
+    'the model of a rung is let go while its trial is on its way to the next',
+    'coordinator/retention.ts',
+    "if (task.status === 'done' && task.task.rung < (last[0]?.task.rung ?? 0)) release(task);",
+    "if (task.status === 'done' && own.some((other) => other.task.rung > task.task.rung)) { release(task); release(task); }",
+  ),
 ];
 
 /** Plants each bug in a copy of the sources and runs seeds until one finds it. Returns whether all were found. */

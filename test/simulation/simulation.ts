@@ -8,7 +8,7 @@ import { createCluster } from './cluster.ts';
 import { createDisk, type Disk } from './disk.ts';
 import { expendable, scheduleFaults, type FaultKind } from './faults.ts';
 import { createNetwork } from './network.ts';
-import { simulatedStudy, type SimulatedStudy } from './studies.ts';
+import { isLeftBehind, simulatedStudy, type SimulatedStudy } from './studies.ts';
 import { createWorld, random } from './world.ts';
 
 export interface Outcome {
@@ -61,6 +61,10 @@ export async function simulate(seed: number, { record = false, faults = true }: 
     // Tasks of the same names as those of the first.
     ...(setup.chance(0.5) ? [simulatedStudy(expendable, ['t1', 't2'], 0)] : []),
     simulatedStudy('b', setup.chance(0.5) ? ['t1', 't2-diverges'] : ['t1', 't2'], 2),
+    // Five, so that a rung has two and the last one: with successive halving.
+    ...(setup.chance(0.5)
+      ? [simulatedStudy('r', ['t1', 't2', 't3', 't4', 't5-diverges'], 0, setup.chance(0.7) ? 'deterministic' : 'eager')]
+      : []),
   ];
   world.after(setup.whole(0, 2_000), undefined, () => cluster.submit(simulatedStudy('a', ['t1', 't2'], 0)));
   for (const study of studies) world.after(setup.whole(0, 15_000), undefined, () => cluster.submit(study));
@@ -78,11 +82,16 @@ export async function simulate(seed: number, { record = false, faults = true }: 
     if ((now.get(name)?.tasks.size ?? 0) < plan.tasks.length) return false;
     return (status === 'finished' && !retryable(name) && !lacksModel(name)) || (status === 'cancelled' && name === expendable);
   };
-  const lacksModel = (name: string): boolean =>
-    disk.rows
-      .get(name)
-      ?.tasks()
-      .some(({ status, checkpoint }) => status === 'done' && checkpoint !== undefined && disk.lost.has(checkpoint.hash)) ?? false;
+  const lacksModel = (name: string): boolean => {
+    const tasks = disk.rows.get(name)?.tasks() ?? [];
+    return tasks.some(
+      (task) =>
+        task.status === 'done' &&
+        task.checkpoint !== undefined &&
+        disk.lost.has(task.checkpoint.hash) &&
+        !isLeftBehind(tasks, task),
+    );
+  };
   const retryable = (name: string): boolean =>
     disk.rows
       .get(name)

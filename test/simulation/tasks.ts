@@ -11,6 +11,7 @@ import type { TaskProgress, TaskResult, TaskSpec } from '../../src/train/types.t
 import type { Launched, Launcher, TaskReports } from '../../src/worker/worker.ts';
 import type { Process, Random, World } from './world.ts';
 
+/** Of a whole training. */
 export const toStep = 8;
 const checkpointEvery = 2;
 
@@ -33,14 +34,16 @@ function trained({ seed, trial, fold, step, state }: TrainingState): TrainingSta
 const bytesOf = (state: TrainingState): Uint8Array =>
   new TextEncoder().encode(canonicalJson({ ...state, weights: 'w'.repeat(64) }));
 
-export const diverges = ({ trial }: Task): boolean => trial.endsWith('-diverges');
+/** At this step, if it gets there. */
+const divergesAt = 3;
+export const diverges = ({ trial, toStep: end }: Task): boolean => trial.endsWith('-diverges') && end > divergesAt;
 
 function resultOf(end: TrainingState): TaskResult {
   const metrics = [{ rmse: end.state / 2 ** 32, mae: 1, r2: 0 }];
   return {
     score: { alphas: [1], folds: [{ fold: 0, rows: 1, metrics }], best: 0, features: 1 },
     checkpoint: sha256(bytesOf(end)),
-    history: [{ epoch: 0, step: toStep, loss: end.state, learningRate: 1, corruption: 0.5 }],
+    history: [{ epoch: 0, step: end.step, loss: end.state, learningRate: 1, corruption: 0.5 }],
     corruption: [],
     seconds: 1,
     parameters: 1,
@@ -55,7 +58,7 @@ export function expectedOf(
 ): (Omit<TaskResult, 'seconds'> & { readonly seconds: undefined }) | 'diverges' {
   if (diverges(task)) return 'diverges';
   let state = initial(task, seed);
-  while (state.step < toStep) state = trained(state);
+  while (state.step < task.toStep) state = trained(state);
   return { ...resultOf(state), seconds: undefined };
 }
 
@@ -145,12 +148,13 @@ export function simulatedLauncher({ world, random, process, faults, folder }: La
       const { step } = state;
       tell(() => reports.onCheckpoint(hash, step));
     };
+    const { toStep: end } = task;
     const report = (phase: TaskProgress['phase']): void => {
-      const progress = { phase, step: state.step, toStep, epoch: 0, epochs: 1, loss: 1, rowsPerSecond: 1, secondsLeft: 1 };
+      const progress = { phase, step: state.step, toStep: end, epoch: 0, epochs: 1, loss: 1, rowsPerSecond: 1, secondsLeft: 1 };
       tell(() => reports.onProgress(progress));
     };
     const crash = { failure: { code: 'TASK_CRASHED', message: 'simulated crash', retryable: true } };
-    while (state.step < toStep) {
+    while (state.step < end) {
       await world.sleep(random.whole(300, 900) * faults.slowness, own);
       if (signal.interrupted) {
         await save();
@@ -161,10 +165,11 @@ export function simulatedLauncher({ world, random, process, faults, folder }: La
         world.say(own.name, 'hangs');
         await new Promise(() => {});
       }
-      if (diverges(task) && state.step === 3) return { failure: { code: 'TRAIN_DIVERGED', message: 'NaN', retryable: false } };
+      if (diverges(task) && state.step === divergesAt)
+        return { failure: { code: 'TRAIN_DIVERGED', message: 'NaN', retryable: false } };
       state = trained(state);
       report('training');
-      if (state.step % checkpointEvery === 0 && state.step < toStep) await save();
+      if (state.step % checkpointEvery === 0 && state.step < end) await save();
     }
     await save();
     report('scoring');

@@ -216,6 +216,15 @@ const studySummary = fc.record({
   tasks: counts(taskStatuses),
   trials: counts(trialStatuses),
   baselines: counts(trialStatuses),
+  rung: perhaps(
+    fc.record({
+      number: fc.integer({ min: 1, max: 9 }),
+      of: fc.integer({ min: 1, max: 9 }),
+      epochs: uint32,
+      trials: uint32,
+      scored: uint32,
+    }),
+  ),
   best: scored,
   raw: scored,
   untrained: scored,

@@ -13,11 +13,13 @@ import type { SweepConfig } from '../../config/types.ts';
 import { differenceOf } from '../../coordinator/submit.ts';
 import type { Prepared } from '../../dataset/prepare.ts';
 import { decodePrepared } from '../../dataset/serialise.ts';
+import { rungsOf } from '../../plan/rungs.ts';
 import type { Trial } from '../../plan/types.ts';
 import type { ResultOf } from '../../rank/aggregate.ts';
 import type { RankedTrial } from '../../rank/types.ts';
 import { countsText } from '../../report/counts.ts';
 import { fetchedLines } from '../../report/fetched.ts';
+import { scoredTasks } from '../../scheduler/scores.ts';
 import type { TaskState } from '../../scheduler/types.ts';
 import { takeLock } from '../../store/database.ts';
 import { openStore } from '../../store/sqlite.ts';
@@ -26,7 +28,7 @@ import type { TaskResult } from '../../train/types.ts';
 import { commandAgain, terminalLog, type CommonArguments } from '../context.ts';
 import { finishAndShow } from '../finish.ts';
 import { makeOutputFolder } from '../output-folder.ts';
-import { rankingOf, tasksByTrial, timingsOf, writeRanking, writeTrial } from '../outputs.ts';
+import { rankingOf, rungRowsOf, tasksByTrial, timingsOf, writeRanking, writeTrial } from '../outputs.ts';
 import { decodePreparedTable } from '../prepared-table.ts';
 import { shown, studyPaths, type StudyPaths } from '../study-folder.ts';
 import { type Connection, type ConnectionArguments, printJson, withClient, withConnection } from './connection.ts';
@@ -80,13 +82,15 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
       const plan = store.plan();
       const tasks = new Map(store.tasks().map((task) => [task.task.id, task]));
       const resultOf = (task: string): TaskResult | undefined => store.result(task);
-      const ranking = rankingOf(plan, tasks, prepared.data.task, resultOf);
-      const timings = timingsOf(tasks, store.transitions());
-      await writeRanking(paths, ranking, config.protocol, timings);
+      const rungs = rungsOf(config);
+      const ranking = rankingOf(plan, tasks, prepared.data.task, resultOf, rungs);
+      const timings = timingsOf(tasks, store.transitions(), rungs);
+      const rungRows = rungRowsOf(tasks, prepared.data.task, rungs);
+      await writeRanking(paths, ranking, config.protocol, timings, rungRows);
       const wanted = args.all ? undefined : wantedTrials(ranking);
-      for (const task of tasks.values())
-        if (task.status === 'done' && task.checkpoint !== undefined && (wanted?.has(task.task.trial) ?? true))
-          await bring(task.checkpoint.hash).catch(unlessReleased(wanted, task.task.trial));
+      for (const [trial, own] of tasksByTrial(tasks))
+        for (const { checkpoint } of wanted?.has(trial) === false ? [] : scoredTasks(own))
+          if (checkpoint !== undefined) await bring(checkpoint.hash).catch(unlessReleased(wanted, trial));
       await writeTrials(paths, plan.trials, tasks, prepared, config.seed, row.dataHash, artifacts, resultOf);
       if (args.json) printJson({ folder: paths.folder, status: summary.status, ranking });
       const { status } = row;
@@ -110,7 +114,7 @@ async function fetchStudy(client: Connection, args: FetchArguments): Promise<voi
         });
       if (args.json) note('best/ and report.md are written by fetch without --json');
       else {
-        const study = { config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings };
+        const study = { config, prepared, plan, artifacts, paths, tasks, resultOf, ranking, timings, rungs: rungRows };
         await finishAndShow({ ...study, quiet: args.quiet, log: silentLog });
       }
     } finally {

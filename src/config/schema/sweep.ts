@@ -4,7 +4,16 @@
  */
 import { z } from 'zod';
 import { defaults } from '../defaults.ts';
-import { deviceNames, engineNames, foldFeatures, foldKinds, protocolNames, samplerNames, type SweepConfig } from '../types.ts';
+import {
+  deviceNames,
+  engineNames,
+  foldFeatures,
+  foldKinds,
+  halvingModes,
+  protocolNames,
+  samplerNames,
+  type SweepConfig,
+} from '../types.ts';
 import { ascending, once, text } from './common.ts';
 import { data } from './data.ts';
 import { model, noise, training } from './training.ts';
@@ -89,6 +98,25 @@ const search = z.strictObject({
     .max(9999)
     .default(defaults.search.trials)
     .describe('Configurations to train; for `grid` an upper bound. Fewer where the space has fewer.'),
+  halving: z
+    .strictObject({
+      factor: z.int().min(2).default(defaults.search.halving.factor).describe('One trial in so many goes on to the next rung.'),
+      minEpochs: z
+        .int()
+        .min(1)
+        .default(defaults.search.halving.minEpochs)
+        .describe('Epochs of the first rung: at least so many. `training.epochs` is the last one, and must be one number.'),
+      mode: z
+        .enum(halvingModes)
+        .default(defaults.search.halving.mode)
+        .describe(
+          '`deterministic`: a rung is decided when all of its trials are scored, so that the ranking does not depend on the workers. `eager`: a worker that would wait goes on with the best so far.',
+        ),
+    })
+    .optional()
+    .describe(
+      'Successive halving: every trial is trained for a few epochs and scored, the best ones go on, and few get all epochs (`halving: {}` for the defaults). When left out, all of them do. See docs/halving.md.',
+    ),
 });
 
 const count = z.union([z.int().min(1), z.literal('auto')]);
