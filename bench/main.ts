@@ -33,6 +33,10 @@ const benches: Readonly<Record<string, Bench>> = {
     what: 'a coordinator with 100 and with 1,000 workers: events/s, latency, core time, memory',
     load: () => import('./scale.ts'),
   },
+  halving: {
+    what: 'successive halving beside all epochs for every trial: time, and what it finds',
+    load: () => import('./halving.ts'),
+  },
   scheduler: { what: 'microseconds a scheduler event, by the number of tasks', load: () => import('./scheduler.ts') },
 };
 

@@ -73,7 +73,7 @@ export async function writeTrial(
   if (trial.kind !== 'raw') await writeFileDurably(join(folder, 'folds.json'), foldsJson(outcome.folds));
 }
 
-/** What ended; with rungs, the trial's folder holds the highest one where all of it is done, so all of that where it has come with this. */
+/** What ended; with rungs, the trial's folder holds the one where its score is best, so all of that where it has come with this. */
 function toBeWritten(tasks: readonly TaskState[], ended: readonly TaskState[]): readonly TaskState[] {
   const scored = scoredTasks(tasks);
   const ids = new Set(ended.map(({ task }) => task.id));

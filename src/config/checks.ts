@@ -50,12 +50,13 @@ function halvingProblems({ search, training }: Sections): readonly Problem[] {
           'with `search.halving` the rungs decide how long a trial is trained (give one number of epochs, that of the last rung)',
       },
     ];
-  const { factor, minEpochs } = halving;
-  if (rungEpochs(epochs, factor, minEpochs).length > 1) return [];
+  const { factor, rungs } = halving;
+  const budgets = rungEpochs(epochs, factor, rungs);
+  if (budgets.length === rungs) return [];
   return [
     {
       path: ['search', 'halving'],
-      message: `there is only one rung: ${epochs} epochs, divided by ${factor}, are less than ${minEpochs} (raise \`training.epochs\`, or lower \`minEpochs\`)`,
+      message: `${epochs} epochs, divided by ${factor}, have no ${rungs} rungs, only ${budgets.join(', ')} (raise \`training.epochs\`, or lower \`rungs\`)`,
     },
   ];
 }

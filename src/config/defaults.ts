@@ -38,7 +38,7 @@ export const defaults = {
     learningCurve: { labels: [200, 1_000, 4_000], draws: 5 },
   },
   // Of halving: what its section means where it is there.
-  search: { sampler: 'sobol', trials: 12, halving: { factor: 3, minEpochs: 1, mode: 'deterministic' } },
+  search: { sampler: 'sobol', trials: 12, halving: { factor: 3, rungs: 2, mode: 'deterministic' } },
   workers: { count: 'auto', threads: 'auto', engine: 'auto', device: 'auto' },
   checkpoints: { keep: 'all' },
 } as const satisfies {

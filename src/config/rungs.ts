@@ -1,13 +1,10 @@
 /** The budgets of successive halving, in epochs. */
 
-/** From the whole training downwards, each rung a `factor`-th of the one above, rounded, for as long as that is not below `minEpochs`: 27, 9, 3 for a factor of 3. Ascending. */
-export function rungEpochs(epochs: number, factor: number, minEpochs: number): readonly number[] {
-  const rungs = [epochs];
-  for (let budget = epochs / factor; Math.round(budget) >= minEpochs; budget /= factor) {
-    const rounded = Math.round(budget);
-    // Half an epoch is rounded to the one that is there already.
-    if (rounded >= (rungs[0] ?? 0)) break;
-    rungs.unshift(rounded);
-  }
-  return rungs;
+/**
+ * So many rungs, from the whole training downwards, each a `factor`-th of the one above, rounded: 3, 9, 27 for three and a factor of 3. Ascending; fewer where there is less than
+ * an epoch left to divide.
+ */
+export function rungEpochs(epochs: number, factor: number, rungs: number): readonly number[] {
+  const budgets = Array.from({ length: rungs }, (_, below) => Math.round(epochs / factor ** below));
+  return [...new Set(budgets.filter((budget) => budget >= 1))].reverse();
 }

@@ -156,8 +156,8 @@ export const halvingModes = ['deterministic', 'eager'] as const;
 export interface HalvingConfig {
   /** > 1: one trial in so many goes on. */
   readonly factor: number;
-  /** The first rung has at least so many epochs. */
-  readonly minEpochs: number;
+  /** How many; the last one is the whole training. */
+  readonly rungs: number;
   readonly mode: (typeof halvingModes)[number];
 }
 

@@ -6,6 +6,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Log } from '../base/ports.ts';
 import { redone } from '../scheduler/studies.ts';
 import { taskTable } from '../scheduler/task-table.ts';
+import { isFinal } from '../scheduler/transitions.ts';
 import type { Event, State, StudyStatus, TaskState, TaskTable } from '../scheduler/types.ts';
 import type { Store, TaskChange } from '../store/store.ts';
 import { releasedCheckpoints } from './retention.ts';
@@ -26,13 +27,11 @@ async function withoutCheckpoint(table: TaskTable, artifacts: ArtifactStore, tho
   return lost;
 }
 
-/** Whether the trial is on its way to a later rung, or there: it goes on from a checkpoint of its own, or from the beginning. */
+/** Whether the trial is on its way to a later rung: from a checkpoint of its own, or from the beginning. What is still wanted of this one shows when it is there. */
 const goesOn = (tasks: TaskTable, { task }: TaskState): boolean =>
   tasks
     .ofTrial(task.trial)
-    .some(
-      ({ task: { rung, fold }, status }) => fold === task.fold && rung > task.rung && status !== 'failed' && status !== 'dropped',
-    );
+    .some(({ task: { rung, fold }, status }) => fold === task.fold && rung > task.rung && !isFinal(status));
 
 /** Those that the study's policy has not let go, and that no later rung replaces. */
 function wanted(

@@ -23,8 +23,8 @@ export function rungsOf({
   training: { epochs },
 }: Pick<SweepConfig, 'search' | 'training'>): Rungs | undefined {
   if (halving === undefined || typeof epochs !== 'number') return undefined;
-  const { factor, minEpochs, mode } = halving;
-  return { epochs: rungEpochs(epochs, factor, minEpochs), factor, mode };
+  const { factor, rungs, mode } = halving;
+  return { epochs: rungEpochs(epochs, factor, rungs), factor, mode };
 }
 
 /** How many of a study's trials get to a rung: all of them to the first, and at least one to the last. */

@@ -70,8 +70,7 @@ export const failuresOf = (tasks: readonly TaskState[]): FoldFailure[] =>
     );
 
 /**
- * What a trial's tasks have come to: the score of the highest rung where all of them are done. A trial that failed at a later rung keeps the one that it had: its
- * features are there.
+ * What a trial's tasks have come to: the score of the rung where it is best (scoredTasks). A trial that failed at a later rung keeps the one that it had: its features are there.
  */
 export function outcomeOf(tasks: readonly TaskState[], task: 'regression' | 'binary', resultOf: ResultOf): TrialOutcome {
   const scored = scoredTasks(tasks);

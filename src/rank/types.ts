@@ -11,7 +11,7 @@ export interface ScoredTrial {
   /** See checkpointOf. */
   readonly checkpoint: string | undefined;
   readonly untrained: string | undefined;
-  /** Of successive halving: for how many epochs it was trained when it was scored. */
+  /** Of successive halving: for how many epochs it was trained when its score was best, which is this one. */
   readonly epochs?: number | undefined;
 }
 

@@ -79,7 +79,7 @@ function halvingOf({ mode, rungs }: NonNullable<StudyReport['halving']>): string
     mode === 'eager'
       ? ' Mode eager: who went on depended on which scores were there first, so another run may rank otherwise.'
       : '';
-  return `Successive halving: ${[`${first.trials} trials were trained for ${epochs}`, ...steps].join(', ')}. A trial is ranked by its score after the epochs that it got (rungs.csv has all of them).${early}`;
+  return `Successive halving: ${[`${first.trials} trials were trained for ${epochs}`, ...steps].join(', ')}. A trial is ranked by the best of its scores, after the epochs that the table says (rungs.csv has all of them).${early}`;
 }
 
 function foldsOf({ kind, column }: StudyReport['folds'], seed: number): string {

@@ -23,7 +23,7 @@ export interface TrialRow {
   readonly failures: number;
   /** Who works on it now. */
   readonly worker: string | undefined;
-  /** The cross-validated score at the best alpha; with rungs, of the highest one where it is scored. */
+  /** The cross-validated score at the best alpha; with rungs, of the one where it is best. */
   readonly score: number | undefined;
   /** Of the attempts that finished, once done. */
   readonly seconds: number | undefined;
@@ -147,7 +147,7 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], names: ReadonlyMap<
   };
 }
 
-/** The mean over folds of the metric at the best alpha, at the trial's highest rung; undefined where a fold lacks the metric. */
+/** The mean over folds of the metric at the best alpha, at the trial's best rung; undefined where a fold lacks the metric. */
 function scoreOf(tasks: readonly TaskState[], metric: Metric): number | undefined {
   const mean = meanOf(tasks, metric);
   return mean !== undefined && Number.isFinite(mean) ? mean : undefined;

@@ -157,9 +157,9 @@ ridge: { folds: { count: 1, kind: grouped } }
       /^2:13 {2}training.epochs: with `search.halving` the rungs decide how long a trial is trained \(give one number/,
     ],
     [
-      'one rung',
-      'search: { halving: { factor: 4, minEpochs: 4 } }\ntraining: { epochs: 10 }',
-      /^1:11 {2}search.halving: there is only one rung: 10 epochs, divided by 4, are less than 4 \(raise/,
+      'more rungs than epochs have',
+      'search: { halving: { factor: 4, rungs: 4 } }\ntraining: { epochs: 10 }',
+      /^1:11 {2}search.halving: 10 epochs, divided by 4, have no 4 rungs, only 1, 3, 10/,
     ],
     [
       'a grid of too many points',
@@ -172,7 +172,7 @@ ridge: { folds: { count: 1, kind: grouped } }
       'workers: { engine: wasm, device: webgpu }',
       /^1:34 {2}workers.device: the engine wasm takes the device auto or cpu, not webgpu \(webgpu goes with the engines auto, onnx\)$/,
     ],
-    ['a device for TensorFlow', 'workers: { device: cuda, engine: tensorflow }', /^1:20 .*takes the device auto, not cuda/],
+    ['a device for TensorFlow', 'workers: { device: cpu, engine: tensorflow }', /^1:20 .*takes the device auto or cuda, not cpu/],
     ['not a number', 'training: { learningRate: .nan }', /learningRate: expected a number/],
     ['an unknown protocol', 'protocol: inductve', /expected one of|did you mean/],
   ];

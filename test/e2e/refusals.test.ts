@@ -199,7 +199,7 @@ describe('noisefold coordinator', () => {
 describe('noisefold worker', () => {
   it('refuses a device that its engine does not have, as it does all that another start would not mend', async () => {
     const { stderr } = await run(78, folder, 'worker', '--engine', 'tensorflow', '--device', 'webgpu');
-    assert.match(stderr(), /^USAGE: the engine tensorflow takes the device auto, not webgpu/);
+    assert.match(stderr(), /^USAGE: the engine tensorflow takes the device auto or cuda, not webgpu/);
   });
 
   it('says that no coordinator answers, and that it left without one', async () => {

@@ -185,8 +185,8 @@ export const mutations: readonly Mutation[] = [
   one(
     'the model of a rung is let go while its trial is on its way to the next',
     'coordinator/retention.ts',
-    "if (task.status === 'done' && task.task.rung < (last[0]?.task.rung ?? 0)) release(task);",
-    "if (task.status === 'done' && own.some((other) => other.task.rung > task.task.rung)) { release(task); release(task); }",
+    '(task) => isBehind(task.task.rung) && !standing.includes(task)',
+    '(task) => tasks.ofTrial(id).some((other) => other.task.rung > task.task.rung)',
   ),
 ];
 

@@ -5,7 +5,6 @@ import { configHash, parseSweep } from '../../src/config/parse.ts';
 import type { HalvingConfig, SweepConfig, TrialConfig } from '../../src/config/types.ts';
 import { nextRung, rungsOf, rungSize, taskId, type Rungs } from '../../src/plan/rungs.ts';
 import type { Plan, Task } from '../../src/plan/types.ts';
-import { scoredTasks } from '../../src/scheduler/scores.ts';
 import { trialStatus } from '../../src/scheduler/trials.ts';
 import type { TaskState } from '../../src/scheduler/types.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -36,7 +35,7 @@ seed: ${seedOf(study)}
 data: { train: a.csv, target: y }
 noise: { swapProbability: { categorical: 0.5, numerical: { uniform: [0.1, 0.5] } } }
 training: { epochs: ${toStep} }
-search: { trials: ${trials}${mode === undefined ? '' : `, halving: { factor: 2, minEpochs: 2, mode: ${mode} }`} }
+search: { trials: ${trials}${mode === undefined ? '' : `, halving: { factor: 2, rungs: 3, mode: ${mode} }`} }
 `,
     'simulated.yaml',
   );
@@ -118,9 +117,13 @@ export function expectedOutcome({ name, plan }: SimulatedStudy): string {
   );
 }
 
-/** Whether a later rung's model has taken the place of this one's, so that nobody needs it any more. */
-export const isLeftBehind = (tasks: readonly TaskState[], { task }: TaskState): boolean =>
-  task.rung < (scoredTasks(tasks.filter((other) => other.task.trial === task.trial))[0]?.task.rung ?? 0);
+/** Whether nobody needs its model any more: the trial does not go on from it, and its score is better elsewhere. */
+export const isLeftBehind = (tasks: readonly TaskState[], { task, result }: TaskState): boolean => {
+  const reached = tasks.filter((other) => other.task.trial === task.trial && other.status === 'done');
+  const errors = reached.flatMap((other) => other.result?.rmse[0] ?? []);
+  const goesOn = task.toStep < toStep && !reached.some((other) => other.task.rung > task.rung);
+  return !goesOn && (result?.rmse[0] ?? 0) > Math.min(...errors);
+};
 
 /**
  * What is wrong with the end of a study with rungs. Its results are those of an undisturbed run, and at every rung the best have gone on. Who went on is what an undisturbed run

@@ -101,11 +101,13 @@ const search = z.strictObject({
   halving: z
     .strictObject({
       factor: z.int().min(2).default(defaults.search.halving.factor).describe('One trial in so many goes on to the next rung.'),
-      minEpochs: z
+      rungs: z
         .int()
-        .min(1)
-        .default(defaults.search.halving.minEpochs)
-        .describe('Epochs of the first rung: at least so many. `training.epochs` is the last one, and must be one number.'),
+        .min(2)
+        .default(defaults.search.halving.rungs)
+        .describe(
+          'How many rungs: `training.epochs`, a `factor`-th of it, a `factor`-th of that, ... `training.epochs` must be one number.',
+        ),
       mode: z
         .enum(halvingModes)
         .default(defaults.search.halving.mode)
