@@ -64,7 +64,7 @@ async function finishStudy(options: FinishOptions): Promise<readonly WrittenFile
     learningCurve: config.ridge.learningCurve,
     folds: config.features.folds,
   });
-  const files = filesOf(paths, prepared.data.target.some(Number.isNaN));
+  const files = filesOf(paths, prepared.data.target.some(Number.isNaN), config.search.halving !== undefined);
   const made = await readFile(paths.file(stampFile), 'utf8').catch(() => undefined);
   if (made !== stamp || !(await allThere(files))) {
     await rm(paths.file(stampFile), { force: true });
@@ -91,10 +91,11 @@ type WrittenFile = readonly [path: string, what: string];
 /** Says of which ranking best/ and the report were made; written last. */
 const stampFile = '.finished';
 
-function filesOf(paths: StudyPaths, unlabelled: boolean): WrittenFile[] {
+function filesOf(paths: StudyPaths, unlabelled: boolean, halved: boolean): WrittenFile[] {
   return [
     [paths.file('report.md'), 'the study in one page'],
     [paths.file('ranking.csv'), 'every trial, best first (also ranking.json; seconds in timings.csv)'],
+    ...(halved ? [[paths.file('rungs.csv'), 'who was scored after how many epochs, and who went on'] as const] : []),
     [paths.file('learning_curve.csv'), 'errors where labels are few'],
     [paths.file('folds.csv'), 'which row was held out in which fold'],
     [paths.best, 'the best model: noisefold features --model applies it to new rows'],

@@ -5,7 +5,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { canonicalJson } from '../base/json.ts';
 import { writeCheckpointFiles, writeFileDurably } from '../checkpoint/files.ts';
 import { inOrder } from '../config/parameters.ts';
-import type { Protocol } from '../config/types.ts';
+import type { Protocol, TrialConfig } from '../config/types.ts';
 import type { PreparedData } from '../dataset/types.ts';
 import type { Rungs } from '../plan/rungs.ts';
 import type { Plan, Trial } from '../plan/types.ts';
@@ -16,6 +16,7 @@ import {
   foldsJson,
   outcomeOf,
   type ResultOf,
+  type TrialOutcome,
 } from '../rank/aggregate.ts';
 import { rankTrials } from '../rank/rank.ts';
 import { rankingCsv, rankingJson } from '../rank/render.ts';
@@ -50,7 +51,8 @@ export async function writeTrial(
 ): Promise<void> {
   const folder = paths.trial(trial.id);
   await mkdir(folder, { recursive: true });
-  await writeJson(folder, 'config.json', { ...trial, seed, data });
+  const outcome = outcomeOf(tasks, task, resultOf);
+  await writeJson(folder, 'config.json', { ...trial, config: trainedConfig(trial, outcome), seed, data });
   await rm(join(folder, 'error.json'), { force: true });
   const failed = tasks.find(({ status, error }) => status === 'failed' && error !== undefined);
   if (failed !== undefined)
@@ -67,10 +69,16 @@ export async function writeTrial(
     await mkdir(own, { recursive: true });
     await writeResult(own, trial, result, artifacts);
   }
-  const outcome = outcomeOf(tasks, task, resultOf);
   if (outcome.status !== 'scored' || outcome.folds[0]?.fold === 'all') return;
   await writeJson(folder, 'score.json', outcome.score);
   if (trial.kind !== 'raw') await writeFileDurably(join(folder, 'folds.json'), foldsJson(outcome.folds));
+}
+
+/** With the epochs that it was trained for, where its rung is not the last one. */
+function trainedConfig({ kind, config }: Trial, outcome: TrialOutcome): TrialConfig {
+  const epochs = outcome.status === 'scored' ? outcome.folds[0]?.result.history.length : undefined;
+  if (kind !== 'trained' || epochs === undefined) return config;
+  return { ...config, training: { ...config.training, epochs } };
 }
 
 /** What ended; with rungs, the trial's folder holds the one where its score is best, so all of that where it has come with this. */
@@ -147,9 +155,16 @@ export function rungRowsOf(
   rungs: Rungs | undefined,
 ): readonly RungRow[] {
   const metric = task === 'binary' ? 'auc' : 'rmse';
-  return standings({ tasks: taskTable([...tasks.values()]), rungs }).flatMap((here, rung) =>
+  const tables = standings({ tasks: taskTable([...tasks.values()]), rungs });
+  return tables.flatMap((here, rung) =>
     here.map(({ trial, tasks: own, isPromoted }) => ({
-      ...{ rung: rung + 1, epochs: rungs?.epochs[rung] ?? 0, trial, mean: meanOf(own, metric), promoted: isPromoted },
+      ...{
+        rung: rung + 1,
+        epochs: rungs?.epochs[rung] ?? 0,
+        trial,
+        mean: meanOf(own, metric),
+        promoted: (tables[rung + 1]?.length ?? 0) > 0 ? isPromoted : undefined,
+      },
     })),
   );
 }

@@ -109,7 +109,7 @@ export const ridgeCommand: CommandModule<CommonArguments, RidgeArguments> = {
     if (leftOut.length > 0)
       log.log(
         'info',
-        `No features: ${leftOut.slice(0, 20).join(', ')}${leftOut.length > 20 ? `, and ${leftOut.length - 20} more` : ''}`,
+        `Columns that are not features: ${leftOut.slice(0, 20).join(', ')}${leftOut.length > 20 ? `, and ${leftOut.length - 20} more` : ''}`,
       );
     const target = targetFor(features, tables, args);
     const folds = assignFolds(target, { count: args.folds, kind: args['fold-kind'] }, undefined, args.seed, '--folds');

@@ -56,7 +56,7 @@ function halvingProblems({ search, training }: Sections): readonly Problem[] {
   return [
     {
       path: ['search', 'halving'],
-      message: `${epochs} epochs, divided by ${factor}, have no ${rungs} rungs, only ${budgets.join(', ')} (raise \`training.epochs\`, or lower \`rungs\`)`,
+      message: `${epochs} epochs, divided by ${factor}, have no ${rungs} rungs, only ${budgets.join(', ')} (raise \`training.epochs\`, or lower \`rungs\` or \`factor\`)`,
     },
   ];
 }

@@ -39,14 +39,20 @@ export interface RungRow {
   readonly trial: string;
   /** Of the study's metric at the best alpha; undefined where the trial was not scored there. */
   readonly mean: number | undefined;
-  /** Whether it went on to the next rung. */
-  readonly promoted: boolean;
+  /** Whether it went on to the next rung; undefined at the last one, and before that is decided. */
+  readonly promoted: boolean | undefined;
 }
 
 export const rungsCsv = (rows: readonly RungRow[]): string =>
   csv(
     ['rung', 'epochs', 'trial', 'mean', 'promoted'],
-    rows.map(({ rung, epochs, trial, mean, promoted }) => [rung, epochs, trial, mean, String(promoted)]),
+    rows.map(({ rung, epochs, trial, mean, promoted }) => [
+      rung,
+      epochs,
+      trial,
+      mean,
+      promoted === undefined ? undefined : String(promoted),
+    ]),
   );
 
 /** One row an epoch; epochs are counted from 1, as on the terminal, and `step` is the number of steps done at its end. */

@@ -69,11 +69,11 @@ function protocol({ protocol: name, data, target, folds, seed, engines, noisefol
   ];
 }
 
-/** `Successive halving: 27 trials were trained for 1 epoch, the best 9 of them for 3, the best 3 of those for 9.` */
+/** `Successive halving: 27 trials were trained for 1 epoch, 9 of them for 3, 3 of them for 9.` */
 function halvingOf({ mode, rungs }: NonNullable<StudyReport['halving']>): string {
   const [first, ...others] = rungs;
   if (first === undefined) return '';
-  const steps = others.map(({ trials, epochs }) => `the best ${trials} for ${epochs}`);
+  const steps = others.map(({ trials, epochs }) => `${trials} of them for ${epochs}`);
   const epochs = first.epochs === 1 ? '1 epoch' : `${first.epochs} epochs`;
   const early =
     mode === 'eager'
@@ -193,6 +193,7 @@ function usage(report: StudyReport, folder: string): Blocks {
     '## Using it',
     [
       '- `ranking.csv`, `ranking.json`: every trial and baseline, per fold.',
+      ...(report.halving === undefined ? [] : ['- `rungs.csv`: who was scored after how many epochs, and who went on.']),
       `- \`best/\`: the model (preprocessor, weights, configuration), its features of every row, train then test${report.data.labelled < report.data.rows ? ', and predictions for the rows without a target' : ''}.`,
       '- `trials/<id>/`: configuration, history and checkpoint of each trial.',
     ].join('\n'),

@@ -2,6 +2,7 @@
  * A running study as its watchers see it: a pure function of the plan and the scheduler's state. The terminal's display and the
  * dashboard show the same view.
  */
+import type { Rungs } from '../plan/rungs.ts';
 import type { Plan, Trial, TrialKind } from '../plan/types.ts';
 import { failureMessage } from '../rank/aggregate.ts';
 import { rungProgress, type RungProgress } from '../scheduler/rungs.ts';
@@ -12,6 +13,16 @@ import type { State, StudyState, StudyStatus, TaskState, TrialStatus, WorkerStat
 import type { TaskProgress } from '../train/types.ts';
 import { scoringSeconds, type TimeLeft, timeLeft } from './left.ts';
 import type { Metric, TrialFailure } from './model.ts';
+
+/** How far a trial is in a study with rungs. */
+export interface TrialRung {
+  /** The epochs at whose end the rung is that it was last given to a worker for; undefined before the first. */
+  readonly toEpochs: number | undefined;
+  /** The last rung where it is scored. */
+  readonly scored: { readonly epochs: number; readonly score: number | undefined } | undefined;
+  /** The highest rung that it was sent to, from 1. */
+  readonly number: number;
+}
 
 export interface TrialRow {
   readonly id: string;
@@ -25,6 +36,7 @@ export interface TrialRow {
   readonly worker: string | undefined;
   /** The cross-validated score at the best alpha; with rungs, of the one where it is best. */
   readonly score: number | undefined;
+  readonly rung: TrialRung | undefined;
   /** Of the attempts that finished, once done. */
   readonly seconds: number | undefined;
   /** Why the last attempt ended badly, or why the trial failed. */
@@ -92,7 +104,7 @@ export function viewOf({ plan, study, workers, phase, metric, nowMs, startedMs }
   const names = new Map(here.map(({ id, name }) => [id, name]));
   const tasksOf = new Map<string, TaskState[]>(plan.trials.map(({ id }) => [id, []]));
   for (const task of study.tasks.values()) tasksOf.get(task.task.trial)?.push(task);
-  const rows = plan.trials.map((trial) => trialRow(trial, tasksOf.get(trial.id) ?? [], names, metric));
+  const rows = plan.trials.map((trial) => trialRow(trial, tasksOf.get(trial.id) ?? [], names, metric, study.rungs));
   const trained = rows.filter(({ kind }) => kind === 'trained');
   const best = bestOf(trained, metric);
   const against = (kind: TrialKind): Comparison | undefined => {
@@ -126,7 +138,13 @@ export function viewOf({ plan, study, workers, phase, metric, nowMs, startedMs }
   };
 }
 
-function trialRow(trial: Trial, tasks: readonly TaskState[], names: ReadonlyMap<string, string>, metric: Metric): TrialRow {
+function trialRow(
+  trial: Trial,
+  tasks: readonly TaskState[],
+  names: ReadonlyMap<string, string>,
+  metric: Metric,
+  rungs: Rungs | undefined,
+): TrialRow {
   const status = trialStatus(tasks);
   const held = tasks.find((task) => isHeld(task.status));
   const results = tasks.flatMap(({ result }) => result ?? []);
@@ -139,11 +157,28 @@ function trialRow(trial: Trial, tasks: readonly TaskState[], names: ReadonlyMap<
     failures: Math.max(0, ...tasks.map(({ failures }) => failures)),
     worker: held?.worker === undefined ? undefined : (names.get(held.worker) ?? held.worker),
     score: scoreOf(tasks, metric),
+    rung: rungs === undefined || trial.kind !== 'trained' ? undefined : rungOf(tasks, metric, rungs),
     seconds: status === 'done' ? results.reduce((sum, { seconds }) => sum + seconds, 0) : undefined,
     error: failed?.error && {
       code: failed.error.code,
       message: failureMessage({ fold: failed.task.fold, ...failed.error }),
     },
+  };
+}
+
+function rungOf(tasks: readonly TaskState[], metric: Metric, { epochs }: Rungs): TrialRung {
+  const numbers = tasks.map(({ task }) => task.rung);
+  const begun = tasks.filter(({ attempt }) => attempt > 0).map(({ task }) => task.rung);
+  const open = new Set(tasks.filter(({ status }) => status !== 'done').map(({ task }) => task.rung));
+  const last = Math.max(-1, ...numbers.filter((rung) => !open.has(rung)));
+  const score = scoreOf(
+    tasks.filter(({ task }) => task.rung === last),
+    metric,
+  );
+  return {
+    toEpochs: epochs[Math.max(-1, ...begun)],
+    scored: last < 0 ? undefined : { epochs: epochs[last] ?? 0, score },
+    number: Math.max(0, ...numbers) + 1,
   };
 }
 

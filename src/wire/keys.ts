@@ -173,7 +173,7 @@ function readText(path: string): string {
   } catch (cause) {
     throw new NoisefoldError('WIRE_KEY', `the keys cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, {
       where: path,
-      hint: 'Make keys with `noisefold keys init`.',
+      hint: 'Make keys with `noisefold keys init`; to a coordinator on this machine (127.0.0.1) leave the key out.',
       cause,
     });
   }

@@ -244,24 +244,58 @@ describe('a study with rungs', () => {
     );
   });
 
-  it('tells every score, also of a trial that is sent on in the same moment, and who continues', () => {
+  it('tells every score by its epochs, who continues, and who goes on when a rung is decided', () => {
     const { display, written, clock } = open(false, { colour: false });
-    const at = (...rows: ReturnType<typeof row>[]) => view({ rung, rows });
-    display.update(at(row('trial-0001'), row('trial-0002')));
-    clock.now += 100;
+    type Rung = NonNullable<ReturnType<typeof row>['rung']>;
+    const at = (number: number, ...rows: ReturnType<typeof row>[]) =>
+      view({ rung: { ...rung, number }, rows, best: { trial: 'trial-0001', score: 0.1 } });
     const running = { status: 'running', attempts: 1, worker: 'local-1' } as const;
-    display.update(at(row('trial-0001', running), row('trial-0002', { status: 'done', attempts: 1, score: 0.2, seconds: 3 })));
-    display.update(at(row('trial-0001', { ...running, score: 0.1 }), row('trial-0002', { ...running, score: 0.2 })));
+    const first: Rung = { number: 1, toEpochs: 1, scored: undefined };
+    const scored = (score: number): Rung => ({ ...first, scored: { epochs: 1, score } });
+    display.update(
+      at(1, row('trial-0001', { rung: { ...first, toEpochs: undefined } }), row('trial-0002', { ...running, rung: first })),
+    );
+    clock.now += 100;
+    display.update(
+      at(
+        1,
+        row('trial-0001', { ...running, rung: first }),
+        row('trial-0002', { status: 'done', attempts: 1, rung: scored(0.2) }),
+      ),
+    );
+    const sent = { ...running, worker: undefined, score: 0.1, rung: { ...scored(0.1), number: 2 } };
+    display.update(at(2, row('trial-0001', sent), row('trial-0002', { status: 'done', attempts: 1, rung: scored(0.2) })));
+    const onTheWay = { ...sent, worker: 'local-1', rung: { ...sent.rung, toEpochs: 3 } };
+    display.update(at(2, row('trial-0001', onTheWay)));
+    display.update(at(2, row('trial-0001', { ...onTheWay, attempts: 2 })));
+    display.update(
+      at(2, row('trial-0001', { status: 'done', rung: { number: 2, toEpochs: 3, scored: { epochs: 3, score: 0.3 } } })),
+    );
     const said = written
       .join('')
       .split('\n')
-      .filter((line) => line.startsWith('trial-'));
+      .filter((line) => /^(trial|rung)/.test(line));
     assert.deepEqual(said, [
-      'trial-0001 started on local-1',
-      'trial-0002 done: 0.2000 RMSE in 0:03',
-      'trial-0001 done: 0.1000 RMSE',
-      'trial-0002 continues on local-1',
+      'trial-0002 started on local-1, for 1 epoch',
+      'trial-0001 started on local-1, for 1 epoch',
+      'trial-0002 after 1 epoch: 0.2000 RMSE',
+      'trial-0001 after 1 epoch: 0.1000 RMSE, the best so far',
+      'rung 1/3 is decided: trial-0001 goes on to 3 epochs',
+      'trial-0001 continues on local-1, to 3 epochs',
+      'trial-0001 started on local-1, attempt 2',
+      'trial-0001 after 3 epochs: 0.3000 RMSE',
     ]);
+  });
+
+  it('says nothing of what is on its way when a study is resumed, before somebody runs it', () => {
+    const { display, written } = open(false, { colour: false });
+    const waits = {
+      status: 'running',
+      attempts: 1,
+      rung: { number: 2, toEpochs: 3, scored: { epochs: 1, score: 0.1 } },
+    } as const;
+    display.update(view({ rung, rows: [row('trial-0001', waits)] }));
+    assert.ok(!written.join('').includes('trial-0001 '));
   });
 });
 

@@ -72,7 +72,7 @@ describe('successive halving', () => {
     // A checkpoint for each trial and the untrained network, the data and the table: nothing of the rungs that were left behind.
     const blobs = readdirSync(reference.path('artifacts'), { recursive: true, encoding: 'utf8' });
     assert.equal(blobs.filter((name) => /^[0-9a-f]{2}\/[0-9a-f]{62}$/.test(name)).length, 6 + 1 + 2);
-    assert.match(reference.text('report.md'), /Successive halving: 6 trials were trained for 6 epochs, the best 2 for 18\./);
+    assert.match(reference.text('report.md'), /Successive halving: 6 trials were trained for 6 epochs, 2 of them for 18\./);
     const leader = ranking.find(({ kind }) => kind === 'trained');
     const bundle = JSON.parse(reference.text('best/bundle.json')) as { config: { training: { epochs: number } } };
     assert.equal(String(bundle.config.training.epochs), leader?.['epochs']);

@@ -90,6 +90,7 @@ export const row = (id: string, change: Partial<TrialRow> = {}): TrialRow => ({
   failures: 0,
   worker: undefined,
   score: undefined,
+  rung: undefined,
   seconds: undefined,
   error: undefined,
   ...change,
