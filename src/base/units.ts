@@ -67,3 +67,6 @@ function signed(text: string, sign: 'signed' | 'plain'): string {
   if (Number(text) === 0) return text.replace(/^-/, '');
   return sign === 'signed' && !text.startsWith('-') ? `+${text}` : minus(text);
 }
+
+/** `1 epoch`, `3 epochs` */
+export const epochsText = (epochs: number): string => (epochs === 1 ? '1 epoch' : `${epochs} epochs`);

@@ -8,7 +8,7 @@ import type { Log } from '../base/ports.ts';
 import { writeFileDurably } from '../checkpoint/files.ts';
 import { finalWeights } from '../checkpoint/averaging.ts';
 import { decodeCheckpoint } from '../checkpoint/format.ts';
-import type { SweepConfig, TrialConfig } from '../config/types.ts';
+import type { SweepConfig } from '../config/types.ts';
 import type { Prepared } from '../dataset/prepare.ts';
 import { dataFor } from '../dataset/study-data.ts';
 import type { Plan } from '../plan/types.ts';
@@ -27,7 +27,7 @@ import { bestWork, exportBest } from './best.ts';
 import { commandAgain, openMachine, realClock, terminalLog } from './context.ts';
 import { curveWork, learningCurveOf } from './curves.ts';
 import { paintOf, terminalOf } from './display.ts';
-import { failuresOf, rungSizes, secondsOf, tasksByTrial } from './outputs.ts';
+import { failuresOf, rungSizes, secondsOf, tasksByTrial, trainedConfig } from './outputs.ts';
 import { openPhases } from './phases.ts';
 import { version } from './version.ts';
 import { shown, type StudyPaths } from './study-folder.ts';
@@ -175,7 +175,12 @@ async function writeAll(options: FinishOptions): Promise<void> {
         folder: paths.best,
         sweep: config,
         prepared,
-        trial: { id: best.id, config: trainedFor(trial.config, best.epochs), members: source.members, alpha: best.alpha },
+        trial: {
+          id: best.id,
+          config: trainedConfig(trial, outcomeOfTrial(trial.id)),
+          members: source.members,
+          alpha: best.alpha,
+        },
         ...{ engine, linearAlgebra, working },
         log: { log: (_level, message) => phases.note(message) },
       }),
@@ -227,12 +232,6 @@ async function writeAll(options: FinishOptions): Promise<void> {
   );
   await writeFileDurably(paths.file('report.md'), report);
 }
-
-/** A trial's configuration as it was trained: successive halving may have stopped it early. */
-const trainedFor = (config: TrialConfig, epochs = config.training.epochs): TrialConfig => ({
-  ...config,
-  training: { ...config.training, epochs },
-});
 
 /** Of the first fold's network. */
 const corruptionOf = (outcome: TrialOutcome): readonly EffectiveCorruption[] =>

@@ -75,7 +75,7 @@ export async function writeTrial(
 }
 
 /** With the epochs that it was trained for, where its rung is not the last one. */
-function trainedConfig({ kind, config }: Trial, outcome: TrialOutcome): TrialConfig {
+export function trainedConfig({ kind, config }: Trial, outcome: TrialOutcome): TrialConfig {
   const epochs = outcome.status === 'scored' ? outcome.folds[0]?.result.history.length : undefined;
   if (kind !== 'trained' || epochs === undefined) return config;
   return { ...config, training: { ...config.training, epochs } };

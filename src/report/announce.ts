@@ -1,5 +1,5 @@
 /** What happened between two views of a study, as lines that stay. */
-import { duration, significant } from '../base/units.ts';
+import { duration, epochsText, significant } from '../base/units.ts';
 import { metricNames } from './model.ts';
 import type { StudyView, TrialRow, TrialRung } from './view.ts';
 
@@ -78,8 +78,6 @@ function announcement(was: TrialRow | undefined, row: TrialRow, view: StudyView)
       return row.status satisfies never;
   }
 }
-
-const epochsText = (epochs: number): string => (epochs === 1 ? '1 epoch' : `${epochs} epochs`);
 
 const reasonLength = 160;
 

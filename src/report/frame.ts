@@ -1,5 +1,5 @@
 /** A running study as lines of text for a given width: what the live display draws. */
-import { count, duration, percent, significant } from '../base/units.ts';
+import { count, duration, epochsText, percent, significant } from '../base/units.ts';
 import { isBetter, metricNames, type Paint } from './model.ts';
 import type { Comparison, StudyView, WorkerRow } from './view.ts';
 
@@ -85,7 +85,7 @@ function bestParts({ best, raw, untrained, metric }: FrameView, paint: Paint, fo
 
 /** `rung 2/3 (3 epochs): 1/4 trials scored` */
 export const rungText = ({ number, of, epochs, trials, scored }: NonNullable<FrameView['rung']>): string =>
-  `rung ${number}/${of} (${epochs === 1 ? '1 epoch' : `${epochs} epochs`}): ${scored}/${trials} trials scored`;
+  `rung ${number}/${of} (${epochsText(epochs)}): ${scored}/${trials} trials scored`;
 
 const gap = '  ';
 

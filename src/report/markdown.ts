@@ -1,5 +1,5 @@
 /** report.md: a study in one page, for a reader who was not there. */
-import { duration, percent, plusMinus, significant, thousands } from '../base/units.ts';
+import { duration, epochsText, percent, plusMinus, significant, thousands } from '../base/units.ts';
 import { defaults } from '../config/defaults.ts';
 import type { LearningCurvePoint } from '../ridge/types.ts';
 import { change, parameterText, parameterValue, shownOf, toLeader } from './leaderboard.ts';
@@ -74,7 +74,7 @@ function halvingOf({ mode, rungs }: NonNullable<StudyReport['halving']>): string
   const [first, ...others] = rungs;
   if (first === undefined) return '';
   const steps = others.map(({ trials, epochs }) => `${trials} of them for ${epochs}`);
-  const epochs = first.epochs === 1 ? '1 epoch' : `${first.epochs} epochs`;
+  const epochs = epochsText(first.epochs);
   const early =
     mode === 'eager'
       ? ' Mode eager: who went on depended on which scores were there first, so another run may rank otherwise.'

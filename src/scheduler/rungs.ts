@@ -7,6 +7,7 @@
  *
  * A baseline has no steps, and no rungs.
  */
+import { epochsText } from '../base/units.ts';
 import { nextRung, rungSize, type Rungs } from '../plan/rungs.ts';
 import type { Task } from '../plan/types.ts';
 import { errorOf } from './scores.ts';
@@ -151,5 +152,5 @@ function promoted({ rungs }: Halved, rung: number, { tasks }: Entrant, place: nu
   });
   if (next.length === 0) return [];
   const epochs = rungs.epochs[rung] ?? 0;
-  return [{ tasks: next, cause: `goes on: number ${place + 1} of ${of} after ${epochs === 1 ? '1 epoch' : `${epochs} epochs`}` }];
+  return [{ tasks: next, cause: `goes on: number ${place + 1} of ${of} after ${epochsText(epochs)}` }];
 }
